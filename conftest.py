@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import Scheduling
+
+from tests.runner.scheduling import Files
 
 LONG = ("tests/switch/test_kill.py", "tests/review/", "tests/model/", "tests/platform_tests/test_gateway_image.py")
 """With several workers each file goes to one; a long one that begins last is waited for by all."""
@@ -16,6 +20,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
 
     items.sort(key=place)  # stable: the others stay in their order
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return Files(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
