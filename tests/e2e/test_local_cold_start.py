@@ -1,7 +1,4 @@
-"""A cold start: every gateway at once, no API server, no upstream; what is on the masters' disks is served.
-
-Named so that it comes right after the other tests of mode Local: a switch is what costs time.
-"""
+"""A cold start: every gateway at once, no API server, no upstream; what is on the masters' disks is served."""
 
 from __future__ import annotations
 

@@ -78,6 +78,7 @@ def test_forbidden_is_named(platform: Platform, forbidding: dict[str, Any]) -> N
 
 def test_single_missing_image_is_named(platform: Platform) -> None:
     upstream = platform.upstream_b
+    to_unmanaged(platform)
     upstream.break_image(platform.images["app"])
     try:
         message = refused(platform, direct(upstream), "ImagesMissing")
@@ -87,4 +88,3 @@ def test_single_missing_image_is_named(platform: Platform) -> None:
     finally:
         upstream.repair_images()
     platform.wait_ready("Direct")  # the check is repeated; the repaired registry is taken into service by itself
-    to_unmanaged(platform)

@@ -55,6 +55,8 @@ class Moment:
     wishes: tuple[str, ...] = EVERY
     """What may be wished for."""
     trail: tuple[str, ...] = ()
+    after_run: Moment | None = field(default=None, repr=False)
+    """What `ran` gave; laws and exploring ask for the same."""
 
     def fork(self, step: str, **fate: int) -> Moment:
         """A copy that can be changed without changing this one."""
@@ -87,7 +89,7 @@ class Moment:
 
 def _told_by_the_clock(world: World) -> tuple[Any, ...]:
     """Who fails, whether a wave was returned, and whether time has told of it; that counts at one stage alone."""
-    failing, returned, now = world.state.trial.failing, world.state.trial.returned, world.inputs().now
+    failing, returned, now = world.state.trial.failing, world.state.trial.returned, world.now
     return (
         (failing.nodes, is_within(now, failing.since, AFTER), world.state.stage == STAGE) if failing else (),
         is_within(now, returned.at, AGAIN) if returned else None,
@@ -118,7 +120,9 @@ def steps(moment: Moment) -> Iterator[Moment]:
 
 def ran(moment: Moment) -> Moment:
     """The hook runs and Helm applies what it says."""
-    after = moment.fork("run")
+    if moment.after_run is not None:
+        return moment.after_run
+    after = moment.after_run = moment.fork("run")
     after.world.step()
     if not after.world.outcome.proof:  # type: ignore[union-attr] # set by the step
         after.world.proof = ""  # what is left of these pods decides nothing
@@ -129,11 +133,10 @@ def ran(moment: Moment) -> Moment:
 
 def _crashed(moment: Moment) -> Iterator[Moment]:
     """The operator dies after the hook's object operations, before Helm has kept its values."""
-    after = moment.fork("run, killed before Helm")
-    state, outcome = after.world.state, after.world.outcome
-    after.world.step()
-    after.world.state, after.world.outcome = state, outcome
-    if after.world.registry != moment.world.registry:
+    registry = ran(moment).world.registry
+    if registry != moment.world.registry:
+        after = moment.fork("run, killed before Helm")
+        after.world.registry = registry
         yield after
 
 
@@ -190,7 +193,7 @@ def _aged(moment: Moment) -> Iterator[Moment]:
     failing, returned, now = (
         moment.world.state.trial.failing,
         moment.world.state.trial.returned,
-        moment.world.inputs().now,
+        moment.world.now,
     )
     if failing and is_within(now, failing.since, AFTER):
         after = moment.fork("ten minutes pass")

@@ -186,8 +186,12 @@ class World:
             pki=PKI,
             gateway_users=(),
             pull_login=("ro", "ro-password-ro-password"),
-            now=(START + dt.timedelta(minutes=self.minute)).strftime(FORMAT),
+            now=self.now,
         )
+
+    @property
+    def now(self) -> str:
+        return (START + dt.timedelta(minutes=self.minute)).strftime(FORMAT)
 
     def step(self) -> switch.Outcome:
         """One run of the switch; effects: the platform's Secret, and nothing else at once."""
