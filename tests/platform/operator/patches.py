@@ -1,5 +1,6 @@
 """Values patches of hooks: what is allowed, strict application, and the compacted log (hook contract, section 7)."""
 
+import contextlib
 import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -28,25 +29,27 @@ def apply_strict(values: dict[str, Any], operations: Sequence[Operation]) -> dic
     """The patched copy. Raises PatchError when a parent (or what is to be removed) is missing."""
     result = copy.deepcopy(values)
     for operation in operations:
-        try:
-            result = jsonpatch.apply_patch(result, [operation], in_place=True)
-        except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError) as error:
-            reason = type(error).__name__
-            raise PatchError(
-                f"{operation['op']} operation does not apply: path {operation['path']}: {reason}"
-            ) from None
-    return dict(result)
+        result = _applied(result, operation)
+    return result
 
 
 def replay(values: dict[str, Any], operations: Sequence[Operation]) -> dict[str, Any]:
     """The patched copy; an operation whose path is missing is passed over."""
     result = copy.deepcopy(values)
     for operation in operations:
-        try:
-            result = apply_strict(result, [operation])
-        except PatchError:
-            continue
+        with contextlib.suppress(PatchError):
+            result = _applied(result, operation)
     return result
+
+
+def _applied(document: dict[str, Any], operation: Operation) -> dict[str, Any]:
+    """The document, changed in place; an operation that fails has changed nothing."""
+    own = {**operation, "value": copy.deepcopy(operation["value"])} if "value" in operation else operation
+    try:
+        return dict(jsonpatch.apply_patch(document, [own], in_place=True))
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, KeyError, TypeError) as error:
+        reason = type(error).__name__
+        raise PatchError(f"{operation['op']} operation does not apply: path {operation['path']}: {reason}") from None
 
 
 def compact(log: Iterable[Operation]) -> list[Operation]:

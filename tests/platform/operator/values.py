@@ -1,6 +1,7 @@
 """The values of a module: user settings, defaults, what the platform injects, and the patches of hooks in memory."""
 
 import copy
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ class Values:
         self._global: dict[str, Any] = {}
         self._settings: dict[str, Any] | None = None
         self._patches: list[patches.Operation] = []
+        self._cached: tuple[bytes, str] | None = None
         self.load()
 
     def load(self) -> None:
@@ -39,12 +41,14 @@ class Values:
             self._config_schema = load_schema(self._module_dir, "config-values.yaml")
             self._schema = load_schema(self._module_dir, "values.yaml")
             self._static: dict[str, Any] = (content or {}).get(self.key) or {}
+            self._cached = None
 
     def set_global(self, values: Mapping[str, Any]) -> bool:
         """Replace the global section; True when it differs from what was there."""
         with self._lock:
             changed = self._global != values
             self._global = copy.deepcopy(dict(values))
+            self._cached = None
             return changed
 
     def set_settings(self, settings: Mapping[str, Any] | None) -> None:
@@ -54,6 +58,7 @@ class Values:
             if found:
                 raise ValuesError("; ".join(found))
             self._settings = copy.deepcopy(dict(settings)) if settings is not None else None
+            self._cached = None
 
     def settings_problems(self, settings: Mapping[str, Any] | None, old: Mapping[str, Any] | None = None) -> list[str]:
         """What is wrong with settings, after defaults."""
@@ -64,12 +69,11 @@ class Values:
     def forget_patches(self) -> None:
         """Drop what hooks have computed: the module is off, or the operator starts."""
         with self._lock:
-            self._patches = []
+            self._patches, self._cached = [], None
 
     def effective(self) -> dict[str, Any]:
         """`{"global": …, "<key>": …}` as hooks and templates see it."""
-        with self._lock:
-            return patches.replay(self._base(), self._patches)
+        return dict(json.loads(self._computed()[0]))
 
     def config_values(self) -> dict[str, Any]:
         """The user's settings only; null when there are none (hook contract, section 12, row 7)."""
@@ -78,7 +82,7 @@ class Values:
 
     def checksum(self) -> str:
         """Changes whenever effective() does."""
-        return checksum(self.effective())
+        return self._computed()[1]
 
     def apply(self, operations: Sequence[patches.Operation]) -> None:
         """Apply a hook's patch. Raises PatchError or ValuesError and changes nothing then."""
@@ -91,6 +95,7 @@ class Values:
             if found:
                 raise ValuesError("; ".join(found))
             self._patches = patches.compact([*self._patches, *operations])
+            self._cached = None
 
     def patched_settings(self, operations: Sequence[patches.Operation]) -> dict[str, Any]:
         """The user's settings after a config-values patch. Raises PatchError or ValuesError."""
@@ -110,6 +115,14 @@ class Values:
         if found:
             raise ValuesError("; ".join(found))
         return values
+
+    def _computed(self) -> tuple[bytes, str]:
+        """effective() as JSON, and its checksum; asked for several times in each run of a hook."""
+        with self._lock:
+            if self._cached is None:
+                values = patches.replay(self._base(), self._patches)
+                self._cached = json.dumps(values).encode(), checksum(values)
+            return self._cached
 
     def _base(self) -> dict[str, Any]:
         section = _merged(copy.deepcopy(self._static), self._settings or {})
