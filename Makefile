@@ -27,7 +27,7 @@ test: tools image ## every rule and every mode, from pure functions to switches 
 
 test-long: tools image ## what `make test` leaves out: all twelve ways between the modes, many kills, rarer faults
 	@tools/pytest -m "long and not cluster" --durations=8
-	@tools/pytest -m "long and cluster" --durations=8 tests/e2e
+	@PYTEST_MINUTES=180 tools/pytest -m "long and cluster" --durations=8 tests/e2e
 	@tools/pytest -m "long and cluster" --durations=8 tests/platform_tests
 
 lint: tools ## every static check

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import Scheduling
 
 from tests.runner.scheduling import Files
 
@@ -22,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)  # stable: the others stay in their order
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Files | None:
     return Files(config, log) if config.option.dist == "loadfile" else None
 
 

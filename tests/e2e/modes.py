@@ -114,4 +114,5 @@ def complete(platform: Platform, node: Node) -> bool:
     store = replicas.folder(node)
     there = {digest for repository, _, digest in replicas.held(store) if repository == VIRTUAL.partition("/")[2]}
     expected = {platform.images[name].digest for name in ("app", "pause", "deckhouse-v1.70.1")}
+    expected |= {child for digest in expected for child in replicas.children(store, digest)}
     return expected <= there and not replicas.lacking(store)

@@ -33,21 +33,26 @@ def held(store: Path) -> Held:
 
 
 def lacking(store: Path) -> set[str]:
-    """Digests that manifests of the store need and that are not in it."""
+    """Digests that manifests of the store need and that are not in it.
+
+    Of an index only the platforms that have a name here: a cache keeps those that somebody has asked for.
+    """
     missing: set[str] = set()
-    seen: set[str] = set()
-    todo = {digest for _, _, digest in held(store)}
-    while todo:
-        digest = todo.pop()
-        seen.add(digest)
+    for digest in {digest for _, _, digest in held(store)}:
         if not (blob := _blob(store, digest)).exists():
             missing.add(digest)
             continue
         manifest = json.loads(blob.read_bytes())
-        todo |= {each["digest"] for each in manifest.get("manifests", [])} - seen
         content = [*manifest.get("layers", []), *([manifest["config"]] if "config" in manifest else [])]
         missing |= {each["digest"] for each in content if not _blob(store, each["digest"]).exists()}
     return missing
+
+
+def children(store: Path, digest: str) -> set[str]:
+    """Digests of the images of an index of the store; none of another manifest, or of one that is not there."""
+    blob = _blob(store, digest)
+    manifest = json.loads(blob.read_bytes()) if blob.exists() else {}
+    return {each["digest"] for each in manifest.get("manifests", [])}
 
 
 def size(store: Path) -> int:

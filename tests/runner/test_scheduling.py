@@ -22,10 +22,16 @@ def test_a_worker_dies(tmp_path: Path, workers: int, dying: list[int]) -> None:
         "from tests.runner.scheduling import Files\n"
         "def pytest_xdist_make_scheduler(config, log): return Files(config, log)\n"
     )
+    options = [f"-n{workers}", "--dist=loadfile", "--no-loadscope-reorder", "-q", "-p", "no:cacheprovider"]
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", f"-n{workers}", "--dist=loadfile", "--no-loadscope-reorder", f"--rootdir={tmp_path}", "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}", str(tmp_path)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert f"{len(dying)} failed, 12 passed" in ran.stdout
     for number in dying:

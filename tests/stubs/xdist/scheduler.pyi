@@ -1,0 +1,16 @@
+from collections import OrderedDict
+
+from _pytest.config import Config
+
+from .workermanage import WorkerController
+
+class LoadFileScheduling:
+    collection: list[str] | None
+    workqueue: OrderedDict[str, dict[str, bool]]
+    assigned_work: dict[WorkerController, dict[str, dict[str, bool]]]
+
+    def __init__(self, config: Config, log: object = None) -> None: ...
+    def schedule(self) -> None: ...
+    def remove_node(self, node: WorkerController) -> str | None: ...
+    def _assign_work_unit(self, node: WorkerController) -> None: ...
+    def _reschedule(self, node: WorkerController) -> None: ...
