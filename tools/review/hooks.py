@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ class Hook:
         return list(self.config.get("kubernetes", []))
 
 
+@cache
 def load() -> list[Hook]:
-    """All hooks with their configuration."""
+    """All hooks with their configuration, asked for once."""
     paths = sorted(path for path in (ROOT / "hooks").glob("*.py") if os.access(path, os.X_OK))
     return [Hook(path, json.loads(_start(path, "--config").stdout)) for path in paths]
 
