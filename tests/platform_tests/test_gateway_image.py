@@ -76,6 +76,7 @@ def test_nothing_gains_rights_or_can_be_written_but_tmp(root: Path) -> None:
     assert risky == ["tmp"]
 
 
+@pytest.mark.long  # builds everything but the Debian packages again
 def test_second_build_gives_the_same_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = tmp_path / "registry_gateway"  # a copy: sources may be edited while this runs
     shutil.copytree(SOURCE / "registry_gateway", code, ignore=shutil.ignore_patterns("__pycache__"))

@@ -14,7 +14,7 @@ from tests.switch.site import DIRECT, Site
 from tests.unit.world import OLD
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(2400)]
-STRIDES = [pytest.param(24, id="some"), pytest.param(8, id="many", marks=pytest.mark.long)]
+STRIDES = [pytest.param(40, id="some"), pytest.param(8, id="many", marks=pytest.mark.long)]
 """Of the hook runs of a switch every n-th is the last one before a kill. The model takes all of them (tests/model)."""
 TIMES = ("since", "lastTransitionTime")
 
