@@ -51,7 +51,7 @@ route_in_wave() {
 }
 
 # route_is_here: a removal goes on in every run of bashible; where there is nothing to remove it touches nothing.
-route_is_here() { [ -e "$route_dir" ] || [ -e "$route_units/registry-route.timer" ]; }
+route_is_here() { [ -e "$route_dir" ] || [ -e "$route_dir.gone" ] || [ -e "$route_units/registry-route.timer" ]; }
 
 # No tick may read the new CA files with the old route.conf: its lock is held until all files are in place.
 route_lock() {
@@ -126,6 +126,11 @@ route_withdraw() {
       "$route_units/timers.target.wants/registry-route.timer"
     route_systemctl daemon-reload
   fi
-  rm -rf "$route_dir"
+  # A tick that has begun must not come back to a folder that is half gone and put something into it.
+  route_lock
+  rm -rf "$route_dir.gone"
+  mv "$route_dir" "$route_dir.gone"
+  exec 9>&-
+  rm -rf "$route_dir.gone"
   return 0
 }
