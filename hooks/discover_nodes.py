@@ -48,7 +48,7 @@ def main(ctx: Any) -> None:
     facts = snapshots.internal(ctx.values).setdefault("facts", {})
     nodes = snapshots.results(ctx.snapshots, "nodes")
     facts["nodes"] = node_facts.collect(nodes)
-    facts["proofs"] = proof_facts.collect(snapshots.results(ctx.snapshots, "proof"), nodes)
+    facts["proofs"] = proof_facts.collect(snapshots.results(ctx.snapshots, "proof"), nodes, facts.get("proofs"))
 
 
 if __name__ == "__main__":

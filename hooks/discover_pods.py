@@ -7,10 +7,12 @@ from typing import Any
 
 from deckhouse import hook
 
-from lib.registry_module import bindings, names, pod_facts, snapshots
+from lib.registry_module import bindings, names, pod_facts, proof_facts, snapshots
 
-# A pod changes its images hardly ever, so status changes start nothing; others, and finished ones, give null.
-USER = f"""if .status.phase == "Succeeded" or .status.phase == "Failed" then null
+# A pod changes its images hardly ever, so status changes start nothing; others, and finished ones, give null. So do the
+# pods of the proof, which need nobody's route.
+USER = f"""if .status.phase == "Succeeded" or .status.phase == "Failed"
+  or (.metadata.namespace == "{names.NAMESPACE}" and (.metadata.labels // {{}}).app == "{proof_facts.APP}") then null
 elif [.spec | (.initContainers // []) + (.containers // []) | .[].image | strings
   | startswith("{names.VIRTUAL_HOST}/")] | any
 then .metadata.namespace + "/" + .metadata.name else null end"""

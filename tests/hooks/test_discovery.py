@@ -136,6 +136,7 @@ def test_only_pods_at_the_virtual_address_are_counted() -> None:
         objects.pod("a", "registry.d8-system.svc:5001/system/deckhouse@sha256:1"),
         objects.pod("b", "registry.example.com/x"),
         objects.pod("c", "registry.d8-system.svc:50011/x"),
+        objects.pod("proof", "registry.d8-system.svc:5001/system/deckhouse@sha256:2", labels={"app": "registry-proof"}),
         init,
     )
     facts = run("discover_pods", {}, group("pods", pods=pods)).internal["facts"]["pods"]

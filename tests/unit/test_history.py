@@ -120,3 +120,16 @@ def test_events_say_where_a_switch_leads_and_how_long_it_took() -> None:
         "Ready: registry.d8-system.svc:5001/system/deckhouse is served by new.example.com"
     )
     assert last["message"].endswith(f"The switch took {seconds} s.")
+
+
+def test_other_waves_are_no_switch() -> None:
+    world = World()
+    world.apply()
+    world.step()
+    world.values = {**world.values, "nodes": {"waves": []}}
+    assert world.settle() == "Ready"
+    (switch,) = history(world)
+    assert (switch["result"], switch["from"]["mode"]) == ("Done", "Unmanaged")
+    world.values = {**world.values, "nodes": {"waves": [50]}}
+    world.settle()
+    assert history(world) == [switch]

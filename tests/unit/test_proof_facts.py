@@ -87,3 +87,21 @@ def test_names_and_errors_are_bounded() -> None:
     pods = [pod(name, reason="ErrImagePull", message="x" * 5000) for name in names]
     (proof,) = parse(collect(pods, [{"name": name, "ready": True} for name in names]))
     assert (proof.failed_count, len(proof.failed), {len(error) for _, error in proof.failed}) == (100, 10, {300})
+
+
+def test_a_kubelet_that_only_says_that_it_waits_has_said_before_what_went_wrong() -> None:
+    tried = pod(reason="ErrImagePull", message="rpc error: 401")
+    waits = pod(reason="ImagePullBackOff", message='Back-off pulling image "r@d"')
+    before = collect([tried], NODES)
+    assert collect([waits], NODES, before) == before
+    assert parse(collect([waits], NODES))[0].failed == (("a", "ImagePullBackOff"),)
+    other = [{**before[0], "version": "f" * 16}]
+    assert parse(collect([waits], NODES, other))[0].failed == (("a", "ImagePullBackOff"),)
+
+
+def test_words_of_containerd_are_told_without_credentials_queries_and_ports() -> None:
+    said = (
+        'Get "https://me:pw@s3.example/x?X-Amz-Signature=ab": Bearer eyJh.b: dial tcp 10.0.0.5:40001->10.0.0.6:443: EOF'
+    )
+    failed = parse(collect([pod(reason="ErrImagePull", message=said)], NODES))[0].failed
+    assert failed == (("a", 'Get "https://s3.example/x": Bearer ***: dial tcp 10.0.0.6:443: EOF'),)

@@ -119,3 +119,24 @@ def test_without_a_small_image_there_is_no_proof() -> None:
     world.values = {**DIRECT, "direct": {**DIRECT["direct"], "checkMode": "Relax"}}  # type: ignore[dict-item] # a literal of mixed values
     assert world.settle() == "Ready"
     assert "PullsProved" not in world.stages
+
+
+def test_a_node_that_joins_does_not_begin_the_proof_anew() -> None:
+    world = failing()
+    assert world.outcome is not None
+    begun = world.outcome.proof
+    world.nodes.append(Node("w9", address="198.51.100.29"))
+    world.step()
+    assert world.state.stage == "NodesPrepared"
+    assert world.outcome.proof == begun
+    world.apply(password="password-2")
+    world.step()
+    assert world.outcome.proof == {}, "what these pods prove is not wanted any more"
+
+
+def test_pods_of_the_proof_go_with_a_change_of_mind() -> None:
+    world = failing()
+    assert world.outcome is not None
+    world.values = dict(UNMANAGED)
+    world.step()
+    assert world.outcome.proof == {}

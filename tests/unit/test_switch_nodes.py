@@ -106,3 +106,12 @@ def test_configuration_of_others_on_nodes_is_told_and_holds_nothing_up() -> None
     condition = world.condition("RuntimeSupported")
     assert condition["status"] == "True"
     assert "are left alone, on w1 (registry.d/docker.io, conf.d/mirrors.toml)" in condition["message"]
+
+
+def test_a_control_plane_node_that_is_not_ready_holds_up_no_rollout_of_gateways() -> None:
+    world = direct()
+    assert world.outcome is not None
+    assert world.outcome.gateway["maxUnavailable"] == 1
+    world.change("m2", ready=False)
+    world.step()
+    assert world.outcome.gateway["maxUnavailable"] == 2  # its pod is one that is not available, for good

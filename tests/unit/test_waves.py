@@ -48,6 +48,9 @@ def test_the_wave_reached_is_the_first_with_a_ready_node_that_has_not_moved(
     ]
     found, plan = nodes(rows), waves.plan(shares)
     place = waves.reached(found, VERSION, shares, 0)
+    if not any(one["ready"] for one in rows):
+        assert place == 0, "nobody has proved anything"
+        return
     behind = [one for one in rows if one["ready"] and not one["version"]]
     few = sum(one["ready"] and not one["controlPlane"] for one in rows) < waves.FEW
     for number, wave in enumerate(plan[:-1]):
@@ -225,3 +228,24 @@ def test_waves_survive_the_state() -> None:
     assert found.waves == (5, 95)
     assert settings.Settings.from_dict(found.to_dict()) == found
     assert settings.Settings.from_dict(replace(found, waves=(10, 50)).to_dict()).waves == (10, 50)
+
+
+def test_a_moment_without_any_ready_node_opens_no_wave() -> None:
+    rows = [row("node-1", ready=False), row("m1", master=True, ready=False)]
+    assert waves.reached(nodes(rows), VERSION, (10, 50), 0) == 0
+    assert waves.reached(nodes(rows), VERSION, (10, 50), 2) == 2
+    assert waves.reached(nodes(rows), VERSION, (), 2) == 0
+
+
+def test_a_node_that_fails_at_rest_keeps_nobody_from_new_addresses_of_gateways() -> None:
+    world = direct()
+    assert world.outcome is not None
+    first = min((node.name for node in world.nodes if not node.control_plane), key=rank)
+    world.change(first, canary=False)
+    for old, new in (("m1", "198.51.100.14"), ("m2", "198.51.100.15")):
+        world.nodes = [node for node in world.nodes if node.name != old]
+        world.nodes.append(Node(new.rpartition(".")[2], True, address=new))
+        world.settle()
+        assert "wave" not in world.outcome.node_route
+    wanted = world.outcome.node_route["version"]
+    assert {node.version for node in world.nodes if node.name != first} == {wanted}

@@ -11,6 +11,7 @@ from .platform_secret import PlatformRegistry, managed
 from .settings import Settings, Verdict
 from .state import State
 from .store_settings import StoreSettings
+from .trial import Good
 from .upstream import Upstream
 
 
@@ -179,6 +180,8 @@ class Context:
             "config": config,
             "clientCA": self.facts.client_ca,
             "replicas": [node.name for node in self.facts.nodes.control_plane],
+            # Pods of dead nodes count as unavailable for as long as their Node objects are there.
+            "maxUnavailable": 1 + sum(not node.ready for node in self.facts.nodes.control_plane),
             **volume,
         }
 
@@ -202,10 +205,13 @@ class Context:
         A wave is returned in one go: who was not reached has what it leads back to.
         """
         version, before = self.route().get("version", ""), self.state.wave
+        last = len(waves.plan(self.settings.waves)) - 1
         if self.state.trial.returned is not None:
-            return version, len(waves.plan(self.settings.waves)) - 1
+            return version, last
         if not self.managed and not self.facts.in_use:
-            return version, min(before[1], len(self.settings.waves) + 2 if self.settings.waves else 0)
+            return version, min(before[1], last)
+        if self.managed and self.state.trial.good == Good(self.state.node_routes, self.state.gateways_first):
+            return version, last  # addresses of gateways or their authority: a node that fails keeps nobody from those
         return version, waves.reached(
             self.facts.nodes, version, self.settings.waves, before[1] if before[0] == version else 0
         )

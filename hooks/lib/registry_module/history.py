@@ -35,7 +35,7 @@ def record(before: Context, after: Context, *, stage: str, at_rest: bool) -> tup
     :param at_rest: no stage is waited for
     """
     now, entries = before.inputs.now, list(before.state.history)
-    changed = _known(before) and before.settings != after.settings
+    changed = _known(before) and _leads(before.settings) != _leads(after.settings)
     if _running(entries) and (changed or at_rest or stage != before.state.stage):
         entries[0] = _spent(entries[0], before.state, now)
     if _running(entries) and changed:
@@ -63,6 +63,11 @@ def _is_entry(entry: Any) -> bool:
         return all(isinstance(s["name"], str) and isinstance(s["seconds"], int) for s in entry["stages"])
     except (KeyError, TypeError, ValueError):
         return False
+
+
+def _leads(settings: Settings) -> Settings:
+    """What a switch is about: not in which waves nodes follow."""
+    return replace(settings, waves=())
 
 
 def _known(before: Context) -> bool:

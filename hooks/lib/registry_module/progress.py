@@ -30,7 +30,7 @@ def waiting_nodes(context: Context, route: dict[str, Any]) -> list[dict[str, str
         for name in group.names
     }
     if context.state.stage == pull_proof.STAGE:
-        found |= pull_proof.lags(context)
+        found = {**found, **pull_proof.lags(context)}
     return [{"name": name, **found[name]} for name in sorted(found)[: names.MAX_NAMES]]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Iterable
 
 from . import names
-from .node_facts import one_line
+from .foreign_text import without_secrets
 
 LABEL = "registry.deckhouse.io/proof"
 """Of these pods: the version of what they prove."""
@@ -25,8 +25,10 @@ _NO_IMAGE = (
     "SignatureValidationFailed",
 )
 """Reasons of the kubelet (pkg/kubelet/images) for a container that waits for its image."""
-_BACK_OFF = re.compile(r'Back-off pulling image "[^"]*": ErrImagePull: ')
-"""Between two tries the same error has this in front; without it the fact does not change with every try."""
+_BACK_OFF = re.compile(r'Back-off pulling image "[^"]*"(: ErrImagePull: )?')
+"""Between two tries the same error has this in front; without it the fact does not change with every try. Kubelets
+before 1.32 say no more than this then.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,12 @@ class Proof:
         return not self.failed_count and not self.waiting_count
 
 
-def collect(pods: Iterable[Any], nodes: Iterable[Any]) -> list[dict[str, Any]]:
+def collect(pods: Iterable[Any], nodes: Iterable[Any], before: Any = None) -> list[dict[str, Any]]:
     """The `internal.facts.proofs` subtree; equal for equal sets of rows, whatever their order.
 
     :param pods: {node, version, placed, phase, pulled, reason, message} of each pod of the proof
     :param nodes: {name, ready} of every Node
+    :param before: what this gave last time: between two tries some kubelets do not say what went wrong
     """
     by_version: dict[str, dict[str, dict[str, Any]]] = {}
     for pod in pods:
@@ -70,10 +73,11 @@ def collect(pods: Iterable[Any], nodes: Iterable[Any]) -> list[dict[str, Any]]:
         if isinstance(row, dict) and isinstance(row.get("name"), str) and row.get("ready") is True
     )
     newest = sorted(by_version.items(), key=lambda item: (-len(item[1]), item[0]))[:MAX_VERSIONS]
-    return [_summary(version, found, ready) for version, found in sorted(newest)]
+    errors = {proof.version: dict(proof.failed) for proof in parse(before)}
+    return [_summary(version, found, ready, errors.get(version, {})) for version, found in sorted(newest)]
 
 
-def _summary(version: str, pods: dict[str, dict[str, Any]], ready: list[str]) -> dict[str, Any]:
+def _summary(version: str, pods: dict[str, dict[str, Any]], ready: list[str], errors: dict[str, str]) -> dict[str, Any]:
     by_verdict: dict[str, list[str]] = {}
     for name in ready:
         by_verdict.setdefault(_verdict(pods[name]) if name in pods else "waiting", []).append(name)
@@ -83,7 +87,10 @@ def _summary(version: str, pods: dict[str, dict[str, Any]], ready: list[str]) ->
         "proved": len(by_verdict.get("proved", [])),
         "failed": {
             "count": len(failed),
-            "nodes": [{"name": name, "error": _error(pods[name])} for name in failed[: names.MAX_NAMES]],
+            "nodes": [
+                {"name": name, "error": _error(pods[name]) or errors.get(name) or str(pods[name]["reason"])}
+                for name in failed[: names.MAX_NAMES]
+            ],
         },
         **{
             key: {"count": len(found := by_verdict.get(key, [])), "names": found[: names.MAX_NAMES]}
@@ -109,7 +116,8 @@ def _order(pod: dict[str, Any]) -> tuple[int, str]:
 
 
 def _error(pod: dict[str, Any]) -> str:
-    return one_line(_BACK_OFF.sub("", str(pod.get("message") or pod.get("reason") or "")))
+    """What the kubelet says; "" when that is nothing but that it waits."""
+    return without_secrets(_BACK_OFF.sub("", str(pod.get("message") or "")))
 
 
 def parse(data: Any) -> tuple[Proof, ...]:

@@ -43,6 +43,14 @@ def render(context: Context) -> dict[str, Any]:
     return {"version": version(context), "image": image(context), "dockerconfig": login}
 
 
+def is_under_way(context: Context) -> bool:
+    """Whether pods prove this already. They go on when an earlier stage has to be waited for again: in a large cluster
+    some node has always just joined, and thousands would begin anew.
+    """
+    begun = context.managed and context.state.trial.returned is None and context.state.proved != version(context)
+    return begun and _found(context) is not None
+
+
 def note(context: Context) -> State:
     """What is proved is remembered, so that the pods can go; Unmanaged forgets it."""
     state = context.state

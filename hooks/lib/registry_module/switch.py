@@ -67,7 +67,7 @@ def advance(inputs: Inputs, state: State) -> Outcome:
         state=context.state,
         gateway=context.render_gateway(),
         node_route=context.render_node_route(),
-        proof=pull_proof.render(context) if stage == pull_proof.STAGE else {},
+        proof=pull_proof.render(context) if stage == pull_proof.STAGE or pull_proof.is_under_way(context) else {},
         platform_patch=_platform_patch(context, blocked),
     )
 

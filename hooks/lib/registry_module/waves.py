@@ -41,8 +41,13 @@ def plan(shares: Sequence[int]) -> tuple[Wave, ...]:
 
 
 def reached(nodes: Nodes, version: str, shares: Sequence[int], before: int) -> int:
-    """The wave, a place in `plan`, that nodes may now be in: the first one from `before` on that is not done."""
+    """The wave, a place in `plan`, that nodes may now be in: the first one from `before` on that is not done.
+
+    Where no node is Ready nobody has proved anything: it stays where it was.
+    """
     waves = plan(shares)
+    if nodes.first is None:
+        return min(before, len(waves) - 1)
     for place in range(min(before, len(waves) - 1), len(waves)):
         if not _is_passed_over(nodes, waves[place]) and waited_for(nodes, version, waves[place]):
             return place
