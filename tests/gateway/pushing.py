@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,14 @@ from registry_gateway.connections import Server
 from registry_gateway.limits import LIMITS, Limits
 from registry_gateway.listeners import Listeners
 from registry_gateway.push.pushes import Pushes
+from registry_gateway.sources.peer import PeerSource
+from registry_gateway.sources.pool import Pool
 from registry_gateway.store.store import BLOB_LIMIT, Store
 from registry_gateway.stores import Keeper, Opened
 from registry_gateway.supplies import Supplies
 from registry_gateway.worker import READ_BUFFER
 from tests.gateway.material import Material
+from tests.gateway.serving import PATIENT
 from tests.store.site import MANIFEST, NAME, digest
 from tests.support import gateway as support
 from tests.support.gateway import free_port
@@ -105,11 +108,21 @@ class Pushing:
 
 @asynccontextmanager
 async def pushing(
-    material: Material, folder: Path, *, limits: Limits = LIMITS, blob_limit: int = BLOB_LIMIT, **options: Any
+    material: Material,
+    folder: Path,
+    *,
+    limits: Limits = LIMITS,
+    blob_limit: int = BLOB_LIMIT,
+    routes: Sequence[Mapping[str, str]] = (),
+    peers: Sequence[PeerSource] = (),
+    **options: Any,
 ) -> AsyncIterator[Pushing]:
-    """Serve the store in `folder` to users `ro` and `rw` and to nodes; `options` are those of `Pushes`."""
-    config = configs.parse(configuration().encode())
-    api = Api(Admission(limits))
+    """Serve the store in `folder` to users `ro` and `rw` and to nodes; behind it are `peers`, and `routes` as while
+    modes are switched. `options` are those of `Pushes`.
+    """
+    config = configs.parse(configuration(routes).encode())
+    api, pool = Api(Admission(limits)), Pool(deadlines=PATIENT)
+    behind = await pool.use(config.routes)
     server = Server(
         api.handle,
         handler_cancellation=True,
@@ -127,8 +140,9 @@ async def pushing(
     keeper.opened, supplies = Opened(store, 0), Supplies(keeper, "")
     with keeper.opened.held():
         pushes = Pushes(keeper, alias=config.alias, stall_seconds=limits.stall_seconds, **options)
-        supply = supplies.for_clients(config, (), ())
-        api.in_force = InForce(Gatekeeper(config), config.alias, supply, pushes=pushes)
+        supply = supplies.for_clients(config, behind, peers)
+        for_pushers = supplies.for_pushers(config, peers)
+        api.in_force = InForce(Gatekeeper(config), config.alias, supply, for_pushers=for_pushers, pushes=pushes)
         listeners.serve(tls.server_context(chain=chain, key=key, client_ca=client_ca))
         connector = aiohttp.TCPConnector(ssl=material.client_context(), limit=0)
         async with aiohttp.ClientSession(f"https://127.0.0.1:{port}", connector=connector) as client:
@@ -138,11 +152,12 @@ async def pushing(
         await server.gone()
     await supplies.close()
     await keeper.close()
+    await pool.close()
 
 
-def configuration(**store: Any) -> str:
+def configuration(routes: Sequence[Mapping[str, str]] = (), **store: Any) -> str:
     """config.json of a copy with users `ro` and `rw`; `store` are fields of its key."""
-    document = json.loads(support.config([]))
+    document = json.loads(support.config(routes))
     document["store"] = {"role": "copy", **store}
     document["clients"]["users"] = [
         {"name": name, "sha256": hashlib.sha256(PASSWORDS[name].encode()).hexdigest(), "rights": rights}

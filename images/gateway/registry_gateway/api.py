@@ -58,8 +58,9 @@ class InForce:
     """What a configuration means for requests. A request keeps the one it began with.
 
     `supply` answers clients that are known, `for_anonymous` those that are not, `for_peers` what another replica asks
-    for. `pushes` takes what is written; None: nothing may be written. `replicas` answers what the others ask for to
-    keep equal.
+    for, `for_pushers` what those who may push ask by HEAD: is it there, or must it be pushed? None: as everybody.
+    `pushes` takes what is written; None: nothing may be written. `replicas` answers what the others ask for to keep
+    equal.
     """
 
     gatekeeper: Gatekeeper
@@ -67,8 +68,19 @@ class InForce:
     supply: Supply
     for_anonymous: Supply = _NOTHING
     for_peers: Callable[[Asking], Supply] = _nothing_for_peers
+    for_pushers: Supply | None = None
     pushes: Pushes | None = None
     replicas: Replicas | None = None
+
+    def supply_of(self, request: web.BaseRequest, identity: Identity) -> Supply:
+        """Who answers a request that reads."""
+        if identity is ANONYMOUS:
+            return self.for_anonymous
+        if identity.peer:
+            return self.for_peers(Asking.parse(request.headers.get(HEADER, "")))
+        if identity.may_push and request.method == "HEAD" and self.for_pushers is not None:
+            return self.for_pushers
+        return self.supply
 
 
 @dataclass(slots=True)
@@ -133,9 +145,7 @@ class Api:
         if asked.kind is Kind.BASE:
             return web.Response(body=b"{}", content_type="application/json", headers=_own(line))
         rest = target.below(in_force.alias, asked.name)
-        supply = in_force.for_anonymous if identity is ANONYMOUS else in_force.supply
-        if identity.peer:
-            supply = in_force.for_peers(Asking.parse(request.headers.get(HEADER, "")))
+        supply = in_force.supply_of(request, identity)
         with ROOM.stream():
             return await self._pass_on(request, line, identity, supply, asked, _query(request, asked, rest, query))
 

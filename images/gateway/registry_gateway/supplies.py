@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from registry_gateway.config import Config
 from registry_gateway.config_store import Role
-from registry_gateway.sources.base import Source
+from registry_gateway.sources.base import Answer, Query, Source
 from registry_gateway.sources.chain import Chain
 from registry_gateway.sources.flights import Flights
 from registry_gateway.sources.manifests import Manifests
-from registry_gateway.sources.ordered import Ordered, Supply
+from registry_gateway.sources.ordered import Failed, Ordered, Supply
 from registry_gateway.sources.peer import Ask, Asking, PeerSource
 from registry_gateway.sources.stored import StoredSource
 from registry_gateway.sources.through import Through
 from registry_gateway.sources.upstream import UpstreamSource
 from registry_gateway.stores import Keeper
+from registry_gateway.target import Kind
 
 
 def spare(routes: Sequence[Source], stored: StoredSource, peers: Sequence[PeerSource]) -> list[Source]:
@@ -45,6 +47,17 @@ class Supplies:
         """
         return Ordered([route for route in routes if not route.upstream.user])
 
+    def for_pushers(self, config: Config, peers: Sequence[PeerSource]) -> Supply | None:
+        """Who tells those who may push what they need not push; None where nothing can be pushed.
+
+        Never a route: it is there only while modes are switched, and what it has is not in the copy. An image counts
+        when this replica has it whole; of layers it is enough that another one has them, as `push` looks for them there.
+        """
+        if config.store is None or config.store.role is not Role.COPY:
+            return None
+        whole = Ordered([StoredSource(self._keeper, config.alias, whole=True)])
+        return _ByKind(whole, self._through(config, (), peers, owns=False))
+
     def for_peer(self, config: Config, routes: Sequence[Source], peers: Sequence[PeerSource], asking: Asking) -> Supply:
         """Who answers another replica."""
         if config.store is None:
@@ -67,3 +80,17 @@ class Supplies:
         return Through(
             self._keeper, self._flights, self._manifests, settings=config.store, alias=config.alias, chain=chain
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _ByKind:
+    """A supply of `manifests`, and one of everything else."""
+
+    manifests: Supply
+    rest: Supply
+
+    async def answer(self, query: Query, failed: Failed | None = None) -> Answer:
+        """See `ordered.Supply`."""
+        if query.kind is Kind.MANIFEST:
+            return await self.manifests.answer(query)  # nothing failed when it is not here
+        return await self.rest.answer(query, failed)

@@ -134,6 +134,7 @@ class _Worker:
             self._supplies.for_clients(config, routes, peers),
             self._supplies.for_anonymous(routes),
             lambda asking: self._supplies.for_peer(config, routes, peers, asking),
+            self._supplies.for_pushers(config, peers),
             self._pushes(config),
             self._replicas,
         )

@@ -23,10 +23,12 @@ AT_ONCE = 64 * 1024  # bytes of a blob that are read before its answer begins, t
 
 
 class StoredSource:
-    """Answers from the store of `keeper`, whose repositories have the cluster's names: `alias` and what is below."""
+    """Answers from the store of `keeper`, whose repositories have the cluster's names: `alias` and what is below.
+    `whole`: it has only manifests of which it has all parts, those of an index's images too.
+    """
 
-    def __init__(self, keeper: Keeper, alias: str) -> None:
-        self._keeper, self._alias = keeper, alias
+    def __init__(self, keeper: Keeper, alias: str, *, whole: bool = False) -> None:
+        self._keeper, self._alias, self._whole = keeper, alias, whole
 
     @property
     def label(self) -> str:
@@ -48,6 +50,8 @@ class StoredSource:
             store = stack.enter_context(opened.held())
             try:
                 answer = await _ANSWERS[query.kind](store, name or "", query, stack)
+                if self._whole and query.kind is Kind.MANIFEST:
+                    await _require_parts(store, name or "", answer.headers["Docker-Content-Digest"])
             except (UnknownError, InvalidNameError) as error:
                 what = f"{name}{_separator(query.reference)}{query.reference}"
                 raise SourceError(
@@ -73,6 +77,12 @@ async def _manifest(store: Store, name: str, query: Query, stack: ExitStack) -> 
         return content.sent(wanted, source=STORE, body=content.once(b""))
     one = await store.contents.manifest(name, query.reference)
     return content.whole(query, one.content, digest=one.digest, media_type=one.media_type, source=STORE)
+
+
+async def _require_parts(store: Store, name: str, digest: str) -> None:
+    """Raises UnknownError when something lacks of what a manifest needs."""
+    if missing := await store.contents.missing(name, digest):
+        raise UnknownError(f"{len(missing)} parts of it are not here, {missing[0]} for instance")
 
 
 async def _blob(store: Store, name: str, query: Query, stack: ExitStack) -> Answer:
