@@ -14,8 +14,9 @@ from tests.gateway.pushing import configuration
 from tests.gateway.registry_clients import Clients
 from tests.store import site
 from tests.store.site import NAME, digest
-from tests.support.gateway import gateway
-from tests.support.images import INDEX, Image, build_image
+from tests.support.distribution import distribution
+from tests.support.gateway import gateway, upstream
+from tests.support.images import INDEX, Image, build_image, push_image
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +106,25 @@ def test_who_may_not_push_is_told_who_may(clients: Clients, image: Image) -> Non
     said = clients.refused("push", image.layout, clients.at("elsewhere", ":v1"), user="rw")
     assert "NAME_UNKNOWN" in said
     assert f"{NAME}/ro" not in clients.crane("catalog", clients.gateway.address, user="ro").split()
+
+
+def test_what_the_registry_before_has_is_pushed_and_stays_when_it_has_gone(
+    material: Material, image: Image, tmp_path: Path
+) -> None:
+    """While modes are switched it answers pulls; clients ask by HEAD what they need not push."""
+    repositories = {NAME: "deckhouse/ee", f"{NAME}/install": "deckhouse/ee/install"}
+    options = ["--data", str(tmp_path / "data"), "--name", "master-0"]
+    with distribution(tmp_path / "before") as before:
+        for theirs in repositories.values():
+            push_image(image, address=before.address, repository=theirs, tag="v1")
+        switching = configuration([upstream(before.address, scheme="http")])
+        with gateway(tmp_path, material.files(switching), workers=1, options=options) as running:
+            clients = Clients.make(running, material, tmp_path / "clients")
+            for ours in repositories:
+                clients.crane("manifest", clients.at(ours, ":v1"), user="ro")  # stays, without what it consists of
+            clients.crane("push", image.layout, clients.at(NAME, ":v1"))
+            clients.push(image, f"{NAME}/install", "v1")
+            running.secret.write(material.files(json.dumps({**json.loads(configuration()), "version": "ready"})))
+            running.wait_for_version("ready")
+            for ours in repositories:
+                clients.crane("validate", "--remote", clients.at(ours, ":v1"))

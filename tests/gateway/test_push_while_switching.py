@@ -173,3 +173,13 @@ async def test_a_tag_that_was_deleted_stays_so_when_it_is_pulled(material: Mater
         await push.ask("DELETE", f"{REPOSITORY}/manifests/stable")
         assert (await push.ask("GET", f"{REPOSITORY}/manifests/stable", user="ro")).status == 200
         assert await push.store.contents.tags(NAME) == []
+
+
+async def test_a_tag_whose_manifest_was_lost_still_names_what_was_pushed(material: Material, folder: Path) -> None:
+    registry = Registry()
+    offer(registry, "stable", body=OLD)
+    async with registry.server, pushing(material, folder, routes=[route(registry)]) as push:
+        await push_all(push, "stable")
+        (push.folder / "blobs" / digest(IMAGE).replace(":", "/")).unlink()
+        assert (await push.ask("GET", f"{REPOSITORY}/manifests/stable", user="ro")).body == OLD
+        assert (await push.store.contents.tag(NAME, "stable"))[0] == digest(IMAGE)

@@ -7,6 +7,7 @@ GET when it names another digest than the store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
@@ -68,11 +69,12 @@ class Manifests:
         *,
         believed: Sequence[Source],
         keep: bool = True,
-        revive: bool = False,
+        revive: bool,
         failed: Failed | None = None,
     ) -> Fetched | None:
         """Fetch the manifest that `query` names from `sources` and, with `keep`, store it in the repository `name`;
-        under its tag too, if one of `believed` says so. With `revive` also when it was deleted or collected here since.
+        under its tag too, if one of `believed` says so. With `revive` whatever was pushed, deleted or collected here
+        since; without, a tag is set only if nothing is known of it, and earlier than every push and deletion.
         None: it has come, or its tag still holds, so look into the store. What cannot be stored is given all the same.
         Raises NoAnswerError.
         """
@@ -151,11 +153,15 @@ class Manifests:
     async def _store(self, opened: Opened, name: str, found: Fetched, tag: str, *, revive: bool) -> None:
         try:
             with opened.held() as store:
-                # A digest that somebody asks for is no push: what was deleted from a copy since stays so.
-                stamp = 0 if tag or revive else UNDATED
-                await store.changes.put_manifest(
-                    name, found.body, found.media_type, tag=tag, digest=found.digest, complete=False, stamp=stamp
-                )
+                put = partial(store.changes.put_manifest, name, found.body, found.media_type, digest=found.digest)
+                if revive:
+                    await put(tag=tag, complete=False)
+                    return
+                # In a copy a pull is no push: what was pushed or deleted holds, at other replicas too.
+                await put(complete=False, stamp=UNDATED)
+                if tag:
+                    with contextlib.suppress(UnknownError):  # the manifest was deleted or collected here
+                        await store.changes.replace_tag(name, tag, found.digest, known=None)
         except StoreError as error:
             self._keeper.met(error)
             metrics.unstored.labels("invalid" if isinstance(error, ManifestInvalidError) else "error").inc()

@@ -137,6 +137,7 @@ class Through:
                         self._routes,
                         believed=self._routes,
                         keep=self._room.has(),
+                        revive=True,
                         failed=failed,
                     )
                 elif opened is None or not await self._manifests.is_right(
