@@ -22,10 +22,10 @@ from tests.store.site import INDEX, MANIFEST, NAME, digest
 ENORMOUS = 2**60  # bytes that no disk has
 
 
-async def pulled(node: Node, body: bytes, media_type: str = MANIFEST) -> None:
+async def pulled(node: Node, body: bytes, media_type: str = MANIFEST, *, name: str = NAME) -> None:
     """Have a manifest at `node` as a pull through a cache leaves it: without what it consists of."""
     stamped = Stamped(digest(body), UNDATED, media_type)
-    await node.store.shared.put_manifest(NAME, body, stamped, complete=False)
+    await node.store.shared.put_manifest(name, body, stamped, complete=False)
 
 
 def damage(node: Node, body: bytes) -> None:
@@ -89,7 +89,35 @@ async def test_what_is_damaged_at_the_others_does_not_keep_the_rest_from_being_h
         damaged = digest(min(layers, key=digest))
         assert await two["b"].store.contents.missing(NAME, digest(body)) == [damaged]
         assert await two["b"].site.has(digest(settings))
-        assert two["b"].keeper.state.missing == 1
+        assert two["b"].keeper.state.missing == 0, "nobody has it; scrub and check tell of such damage"
+
+
+async def test_what_nobody_has_in_one_repository_may_come_from_another(folder: Path) -> None:
+    async with Cluster(folder, ["a", "b"], keeps=False) as two:
+        body = image("1", b"layer")[0]
+        for name in ("first", "second"):
+            await pulled(two["b"], body, name=name)
+        await two["a"].site.push_image(b"layer", label="1", name="second")
+        await two["b"].keeper._sync.round()
+        assert await two["b"].is_whole(digest(body), name="second")
+        assert two["b"].keeper.state.missing == 0
+
+
+async def test_what_nobody_has_is_not_waited_for(folder: Path) -> None:
+    async with Cluster(folder, ["a", "b"], keeps=False) as two:
+        await pulled(two["b"], image("1", b"layer")[0])
+        for _ in range(2):
+            await two["b"].keeper._sync.round()
+            assert two["b"].keeper.state.missing == 0
+        await two.cut("a", "b")
+        await two.sees("b")
+        two["b"].keeper._sync.soon()  # who was asked has restarted, so it may have it now
+        await two["b"].keeper._sync.round()
+        assert two["b"].keeper.state.missing == 2, "config and layer"
+    async with Cluster(folder, ["alone"], keeps=False) as one:
+        await pulled(one["alone"], image("1", b"layer")[0])
+        await one["alone"].keeper._sync.round()
+        assert one["alone"].keeper.state.missing == 0
 
 
 async def test_an_error_about_one_piece_of_content_does_not_keep_the_rest_from_being_healed(

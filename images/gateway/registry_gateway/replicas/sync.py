@@ -37,7 +37,7 @@ class Sync:
         self._hold, self._intake_of, self._liveness, self._state = hold, intake, liveness, state
         self._times = times
         self._wake = asyncio.Event()
-        self._absent: dict[str, float] = {}  # content that no peer has, and when they said so
+        self._absent: dict[tuple[str, str], float] = {}  # repository and digest of what no peer has, when they said so
 
     def soon(self) -> None:
         """Compare again without waiting for the next round: a peer has returned."""
@@ -109,17 +109,18 @@ class Sync:
 
     async def _heal(self, peers: Sequence[Peer]) -> None:
         """Bring content that was lost here, by damage or since it was not there when its manifest came."""
-        self._state.lacking = len(lacking := await self._store.shared.lacking())
-        now = time.monotonic()
-        self._absent = {digest: since for digest, since in self._absent.items() if now - since < self._times.absent}
-        for one in lacking if peers else ():
-            if one.digest in self._absent:
-                continue
+        lacking, now = await self._store.shared.lacking(), time.monotonic()
+        self._absent = {which: since for which, since in self._absent.items() if now - since < self._times.absent}
+        # What no replica has is nothing to wait for: a cache leaves manifests whose layers nobody pulled.
+        may_come = [one for one in lacking if (one.repository, one.digest) not in self._absent]
+        self._state.lacking = len(may_come) if self._liveness.peers else 0
+        for one in may_come if peers else ():
             try:
                 await self._intake.heal(one, peers)
                 self._state.lacking -= 1
             except AbsentError:
-                self._absent[one.digest] = now
+                self._absent[one.repository, one.digest] = now
+                self._state.lacking -= 1
             except PeerError as error:
                 self._note(one.repository, error)
                 return
