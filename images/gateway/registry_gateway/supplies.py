@@ -51,7 +51,7 @@ class Supplies:
         """Who tells those who may push what they need not push; None where nothing can be pushed.
 
         Never a route: it is there only while modes are switched, and what it has is not in the copy. An image counts
-        when this replica has it whole; of layers it is enough that another one has them, as `push` looks for them there.
+        when this replica has it whole; of layers it is enough that another one has them: `push` looks for them there.
         """
         if config.store is None or config.store.role is not Role.COPY:
             return None
