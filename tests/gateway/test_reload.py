@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.gateway.material import Material
+from tests.gateway.processes import children
 from tests.support.certs import issue, issue_node, make_ca
 from tests.support.gateway import Gateway, config, gateway, wait_until
 
@@ -75,6 +76,17 @@ def test_a_broken_configuration_leaves_the_old_one_and_is_told(running: Gateway,
         seconds=60,
     )
     assert "s3cr3t-marker" not in running.log.read_text()
+
+
+def test_a_configuration_refused_at_great_length_ends_no_worker(running: Gateway, material: Material) -> None:
+    before = children(running)
+    broken = json.loads(config([], users=USERS, version="v2"))
+    broken["clients"]["users"] = [{**broken["clients"]["users"][0], "sha256": "none"}] * 3000
+    running.secret.write(material.files(json.dumps(broken)))
+    running.wait_for_refusal()
+    running.secret.write(material.files(config([], users=USERS, version="v3")))
+    running.wait_for_version("v3")
+    assert children(running) == before
 
 
 @pytest.mark.parametrize("name", ["tls_crt", "tls_key", "client_ca_crt", "ca_crt"])

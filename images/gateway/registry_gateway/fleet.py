@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
@@ -74,31 +75,45 @@ class Fleet:
         loop, quick_deaths = asyncio.get_running_loop(), 0
         while not self._stopping:
             started = loop.time()
-            code = await self._live(slot)
+            code, defect = None, ""
+            try:
+                code = await self._live(slot)
+            except Exception as error:  # no memory for a process, or one that says what nobody understands
+                defect = log.where(error)
             if self._stopping:
                 return
             quick_deaths = 0 if loop.time() - started > STABLE_SECONDS else quick_deaths + 1
             pause = min(0.1 * 2**quick_deaths, LONGEST_PAUSE) if quick_deaths else 0.0
-            log.emit("error", "worker died", worker=slot.number, code=code, next_start_in=pause)
+            log.emit("error", "worker died", worker=slot.number, code=code, error=defect, next_start_in=pause)
             await asyncio.sleep(pause)
 
     async def _live(self, slot: _Slot) -> int:
         ours, theirs = socket.socketpair()
-        with theirs:
-            slot.process = await asyncio.create_subprocess_exec(
+        with ours, theirs:
+            slot.process = process = await asyncio.create_subprocess_exec(
                 *self._command, "--channel", str(theirs.fileno()), pass_fds=(theirs.fileno(),), env=self._environment
             )
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+            theirs.close()  # with it open here, the channel would not end with the worker
+            try:
+                return await self._listen(slot, process, ours)
+            finally:
+                if process.returncode is None:  # nobody listens to it any more
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                    await process.wait()
+                slot.process, slot.version, slot.error = None, "", ""
+                self._changed()
+
+    async def _listen(self, slot: _Slot, process: Process, channel: socket.socket) -> int:
+        reader, writer = await asyncio.open_unix_connection(sock=channel.dup())
         try:
             while line := await reader.readline():
                 state = json.loads(line)
                 slot.version, slot.error = str(state["version"]), str(state["error"])
                 self._changed()
-            return await slot.process.wait()
+            return await process.wait()
         finally:
             writer.close()
-            slot.process, slot.version, slot.error = None, "", ""
-            self._changed()
 
 
 def worker_command() -> list[str]:

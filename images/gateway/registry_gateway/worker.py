@@ -43,6 +43,7 @@ HEADER_LIMIT = 8190  # bytes of the request line and of each header
 HEADER_COUNT = 64
 CLOSE_SECONDS = 0.5  # for the replicas and the store to close; a store that is not closed loses nothing
 READ_BUFFER = 32 * 1024  # bytes of a request's body that wait to be read
+ERROR_LIMIT = 4096  # characters of an error told to the parent, which takes 64 KiB in a line; in JSON one is 12 at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ class _Worker:
 
     def _tell(self) -> None:
         current = self._reloader.current
-        state = {"version": current.config.version if current else "", "error": self._reloader.error}
+        state = {"version": current.config.version if current else "", "error": self._reloader.error[:ERROR_LIMIT]}
         self._writer.write(json.dumps(state).encode() + b"\n")
 
     async def _drain(self) -> None:
