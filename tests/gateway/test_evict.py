@@ -11,7 +11,7 @@ import pytest
 from registry_gateway.config import Image, Upstream, parse
 from registry_gateway.config_store import Role, StoreConfig
 from registry_gateway.sources.base import ignore
-from registry_gateway.store.errors import UploadUnknownError
+from registry_gateway.store.errors import BrokenError, UploadUnknownError
 from registry_gateway.store.stamps import REMEMBERED
 from registry_gateway.upkeep import room as rooms
 from registry_gateway.upkeep.room import Room
@@ -140,3 +140,20 @@ async def test_a_disk_with_too_little_room_is_given_all_that_is_not_expected_and
         assert (made.full, len(told)) == (True, 1)
         assert await site.store.contents.tags(NAME) == ["v0"]
         assert await site.store.contents.missing(NAME, first) == []
+
+
+async def test_a_layout_that_could_not_be_written_is_when_there_is_room(capfd: pytest.CaptureFixture[str]) -> None:
+    async with stored() as site:
+        await site.push_image(b"layer", tag="v1")
+        index = site.layout() / "index.json"
+        index.unlink()
+        index.mkdir()
+        with pytest.raises(BrokenError):
+            await site.push_image(b"layer", tag="v2")
+        made = room(site)
+        await made.round()
+        await made.round()
+        index.rmdir()
+        await made.round()
+        assert b"v2" in index.read_bytes()
+        assert capfd.readouterr().out.count('"layouts ') == 2, "one line when it begins and one when it is over"

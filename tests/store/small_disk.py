@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from registry_gateway.store.errors import NoSpaceError, ReadOnlyError
+from registry_gateway.store.errors import BrokenError, NoSpaceError, ReadOnlyError
 from registry_gateway.store.store import Store
 from tests.store import site as build
 from tests.store.site import MANIFEST, NAME, Clock, Site, digest
+
+OF_SQLITE = 32 * 1024  # bytes; without so much for the memory that its processes share no index can be opened
 
 
 async def raises(kind: type[Exception], work: Coroutine[Any, Any, Any]) -> None:
@@ -61,6 +64,28 @@ async def full(folder: Path) -> None:
         shutil.copytree(folder, folder / "crashed", symlinks=True)  # with a log that nobody has cleared away
 
 
+async def behind(folder: Path) -> None:
+    """A layout that had no room keeps nobody from opening the store, and is written once eviction has made some."""
+    async with await Store.open(folder) as store:
+        site = Site(folder, store, Clock())
+        needed = {*await store.contents.needs(NAME, "v1"), *await store.contents.needs(NAME, "v2")}
+        await site.push_image(b"o" * 100_000, tag="o1", name="other")
+        index = site.layout("other") / "index.json"
+        index.unlink()
+        index.mkdir()
+        await raises(BrokenError, site.push_image(b"o" * 100_000, tag="o2", name="other"))
+        index.rmdir()
+    fill(folder / "filler")
+    os.truncate(folder / "filler", (folder / "filler").stat().st_size - OF_SQLITE)
+    async with await Store.open(folder) as store:
+        assert await store.contents.tags("other") == ["o1", "o2"]
+        (error,) = (await store.upkeep.catch_up()).values()
+        assert isinstance(error, NoSpaceError)
+        assert (await store.upkeep.evict(size=0, protected=needed)).digests
+        assert await store.upkeep.catch_up() == {}
+    (folder / "filler").unlink()
+
+
 async def read_only(folder: Path) -> None:
     """Everything can be read, nothing is written."""
     async with await Store.open(folder) as store:
@@ -87,6 +112,7 @@ def fill(path: Path) -> None:
 def main(folder: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=True)
     asyncio.run(full(folder))
+    asyncio.run(behind(folder))
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
     assert (folder / "crashed" / "index.sqlite-wal").stat().st_size
     for place in (folder, folder / "crashed"):

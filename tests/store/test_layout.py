@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from registry_gateway.store.errors import DamagedError, UnknownError
+from registry_gateway.store.errors import BrokenError, DamagedError, UnknownError
 from registry_gateway.store.store import Store
 from tests.store import site as build
 from tests.store.site import INDEX, NAME, Clock, Site, digest
@@ -172,3 +172,28 @@ async def test_ten_thousand_blobs_are_opened_in_a_blink(folder: Path) -> None:
     started = loop.time()
     async with await Store.open(folder):
         assert loop.time() - started < 5, "opening takes no time in proportion to the content"
+
+
+async def test_a_layout_that_cannot_be_written_keeps_nobody_from_the_store_and_is_written_later(folder: Path) -> None:
+    async with await Store.open(folder) as store:
+        site = Site(folder, store, Clock())
+        await site.push_image(b"layer", tag="v1")
+        await site.push_image(b"layer", tag="v1", name="other")
+        for name in (NAME, "other"):  # the index has taken the second tag, and the disk not what follows
+            (site.layout(name) / "index.json").unlink()
+            (site.layout(name) / "index.json").mkdir()
+            with pytest.raises(BrokenError):
+                await site.push_image(b"layer", tag="v2", name=name)
+        (site.layout("other") / "index.json").rmdir()
+    async with await Store.open(folder) as store:
+        assert await store.contents.tags(NAME) == ["v1", "v2"]
+        assert names_in(site.layout("other")) == ["v1", "v2"]
+        assert list(await store.upkeep.catch_up()) == [NAME]
+        (site.layout() / "index.json").rmdir()
+        assert await store.upkeep.catch_up() == {}
+        assert names_in(site.layout()) == ["v1", "v2"]
+
+
+def names_in(layout: Path) -> list[str]:
+    entries = json.loads((layout / "index.json").read_bytes())["manifests"]
+    return sorted(one["annotations"][build.TAG] for one in entries)

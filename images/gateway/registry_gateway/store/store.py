@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from registry_gateway.store import layout, locks, rebuild
+from registry_gateway.store import locks, rebuild
+from registry_gateway.store.catching_up import catch_up
 from registry_gateway.store.changes import Changes
 from registry_gateway.store.contents import Contents
 from registry_gateway.store.database import Database
@@ -102,9 +104,11 @@ def _open(
             locks.share(gate)  # waits for whoever is rebuilding
             home = Home(paths, Database(paths.index, writable=writable), grace=grace, now=now, nice=nice)
             if writable:
-                sweep(home)
-                for name in layout.unpublished(home.database):
-                    home.publish(name)
+                with contextlib.suppress(
+                    OSError
+                ):  # what is left in the way is tried again, and keeps nobody from reading
+                    sweep(home)
+                catch_up(home)
         except BaseException:
             os.close(gate)
             raise

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 from registry_gateway.store import collect, evict, plan, scrub
+from registry_gateway.store.catching_up import catch_up
+from registry_gateway.store.errors import StoreError
 from registry_gateway.store.home import Home
 from registry_gateway.store.plan import Keep, Plan
 from registry_gateway.store.removal import Removed
@@ -82,6 +84,10 @@ class Upkeep:
     async def sweep(self) -> int:
         """Remove what dead processes left half-written; returns how many files."""
         return await self._home.keep(sweep, self._home)
+
+    async def catch_up(self) -> dict[str, StoreError]:
+        """Write layouts that are behind the index; those of the repositories that are returned stay so, and why."""
+        return await self._home.keep(catch_up, self._home)
 
     async def check_index(self) -> bool:
         """Read the whole index. When it is damaged, false, and it will be rebuilt at the next start of all."""

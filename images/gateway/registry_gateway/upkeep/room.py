@@ -21,9 +21,10 @@ DOWN_TO = 0.95  # of the limit, when it is exceeded: the next blob must not be r
 
 
 class Room:
-    """Keeps a cache within its limits, ends uploads that nobody goes on with, and forgets removals whose time is over;
-    of every store `usage` is known. `expected` are images that stay; None when they are not known: then nothing is
-    evicted, and a disk that becomes full takes nothing new. `changed` is told when `full` is new.
+    """Keeps a cache within its limits, ends uploads that nobody goes on with, forgets removals whose time is over, and
+    writes layouts that the disk did not take before; of every store `usage` is known. `expected` are images that stay;
+    None when they are not known: then nothing is evicted, and a disk that becomes full takes nothing new. `changed` is
+    told when `full` is new.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Room:
         self._store, self._settings, self._repository, self._expected = store, settings, repository, expected
         self._changed, self._clock = changed, clock
         self._age_at = self._futile_until = self._left_at = 0.0
+        self._behind = set[str]()
         self.usage: Usage | None = None
 
     @property
@@ -52,6 +54,7 @@ class Room:
         self.usage = await self._store.upkeep.usage()
         if self._settings.role is Role.CACHE and self._expected is not None:
             await self._evict(self.usage, self._expected)
+        await self._catch_up()
         if self._left_at <= self._clock():
             self._left_at = self._clock() + LEFT_EVERY
             await self._store.shared.forget_expired()
@@ -61,6 +64,15 @@ class Room:
         if self.full != was_full:
             log.emit("warning" if self.full else "info", "disk full" if self.full else "disk has room again")
             self._changed()
+
+    async def _catch_up(self) -> None:
+        behind = await self._store.upkeep.catch_up()  # after the eviction, which may have made room for it
+        if behind.keys() == self._behind:
+            return
+        self._behind = set(behind)
+        name, error = next(iter(behind.items()), ("", None))
+        what = {"repositories": len(behind), "first": name, "reason": error and error.message}
+        log.emit("error" if behind else "info", "layouts behind" if behind else "layouts up to date again", **what)
 
     async def _evict(self, usage: Usage, expected: Sequence[Image]) -> None:
         limit, short = self._settings.size, self._settings.min_free - usage.free
