@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from registry_gateway.store.errors import (
+    BrokenError,
     DigestMismatchError,
     InvalidNameError,
     OffsetMismatchError,
@@ -85,6 +88,36 @@ async def test_content_of_another_digest_is_refused_and_nothing_stays(site: Site
         with pytest.raises(DigestMismatchError):
             await session.commit(digest(BODY + b"x"))
     assert (site.on_disk(), site.leftovers()) == (set(), [])
+
+
+async def test_an_upload_that_the_disk_did_not_take_ends_and_is_begun_anew(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await site.store.uploads.start(NAME)
+    async with await site.store.uploads.resume(NAME, upload) as session:
+        await session.write(BODY)
+        monkeypatch.setattr(os, "fsync", fail_once(os.fsync))
+        with pytest.raises(BrokenError):
+            await session.commit(digest(BODY))
+    with pytest.raises(UploadUnknownError):
+        await site.store.uploads.offset(NAME, upload)
+    with pytest.raises(UploadUnknownError):
+        await site.store.uploads.resume(NAME, upload)
+    assert (site.leftovers(), site.on_disk()) == ([], set())
+    await site.push_blob(BODY)
+    assert await site.read(digest(BODY)) == BODY
+
+
+def fail_once(fsync: Callable[[int], None]) -> Callable[[int], None]:
+    """As the kernel does: of a write that failed it tells the next `fsync`, and no later one."""
+    left = [OSError(errno.EIO, "the disk did not take it")]
+
+    def sync(descriptor: int) -> None:
+        if left:
+            raise left.pop()
+        fsync(descriptor)
+
+    return sync
 
 
 async def test_a_cancelled_upload_leaves_nothing(site: Site) -> None:

@@ -5,6 +5,7 @@ A writer that dies leaves its file in `incoming/` without a lock, and the sweep 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -65,18 +66,26 @@ class Writer:
             rest = rest[written:]
 
     def seal(self, digest: str) -> None:
-        """Verify the content, mark it as whole and make it durable. Raises DigestMismatchError, InvalidNameError."""
+        """Verify the content, mark it as whole and make it durable. Raises DigestMismatchError, InvalidNameError.
+
+        A file that the disk did not take is removed: the kernel tells of that once, and the next `fsync` finds nothing.
+        """
         algorithm, value = split(digest)
         if self.hashed is None or self.hashed[0] != algorithm:
             self.hashed = algorithm, hash_of(self._file.fileno(), algorithm)
         if self.hashed[1].hexdigest() != value:
             raise DigestMismatchError(f"the {self.offset} bytes received are not what their digest says")
         os.fchmod(self._file.fileno(), WHOLE)
-        os.fsync(self._file.fileno())
+        try:
+            os.fsync(self._file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):  # the first error counts
+                self.discard()
+            raise
 
     def unseal(self) -> None:
-        """Let a sealed file that has not got its place be written to again. Raises OSError."""
-        if locks.leads_to(self.path, self._file.fileno()):
+        """Let a sealed file that is here and has not got its place be written to again. Raises OSError."""
+        if not self.closed and locks.leads_to(self.path, self._file.fileno()):
             os.fchmod(self._file.fileno(), OPEN)
 
     def place(self, connection: sqlite3.Connection, paths: Paths, digest: str, now: int) -> int:
