@@ -75,6 +75,21 @@ async def test_damaged_blobs_and_manifests_are_found_and_repaired() -> None:
         assert scrubbing.status()["damaged"] == 3
 
 
+async def test_what_the_disk_does_not_give_is_repaired() -> None:
+    registry = Store()
+    image = registry.image(b"layer", b"other")["digest"]
+    async with filled(below(registry), [image]) as (site, scrubbing):
+        before = site.on_disk()
+        for wanted in before:
+            site.lose(wanted)
+        await scrubbing.scrub()
+        await scrubbing.repair()
+        found = scrubbing.status()
+        assert (found["checked"], found["damaged"], found["repaired"], found["lastError"]) == (4, 4, 4, "")
+        for wanted in before:
+            assert digest(site.file(wanted).read_bytes()) == wanted
+
+
 async def test_what_cannot_be_repaired_is_told_of_remembered_and_tried_again() -> None:
     registry = Store()
     image = registry.image(b"layer")["digest"]

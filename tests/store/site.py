@@ -58,6 +58,12 @@ def index(*manifests: bytes) -> bytes:
     return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}).encode()
 
 
+def lose(path: Path) -> None:
+    """Put something in place of a file that can be opened, and answers EIO when it is read."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
 @dataclass
 class Site:
     """The store in `folder`."""
@@ -95,6 +101,10 @@ class Site:
 
     def file(self, wanted: str) -> Path:
         return self.folder / "blobs" / wanted.replace(":", "/")
+
+    def lose(self, wanted: str) -> None:
+        """Have every read of its file fail with EIO, as of a bad sector; it can be opened."""
+        lose(self.file(wanted))
 
     def on_disk(self) -> set[str]:
         """Digests of all files that are in place."""

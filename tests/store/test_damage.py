@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+from pathlib import Path
 
 import pytest
 
+from registry_gateway.store import reading
 from registry_gateway.store.errors import BrokenError, UnknownError
 from registry_gateway.store.scrub import Verdict
 from tests.store import site as build
@@ -100,8 +104,94 @@ async def test_a_file_that_was_cut_does_not_end_cleanly_and_is_replaced_by_a_pus
     site.file(digest(LAYER)).write_bytes(LAYER[:-1])
     with pytest.raises(BrokenError):
         await site.read(digest(LAYER))
+    assert not await site.has(digest(LAYER)), "whoever asks now gets it from elsewhere"
     await site.push_blob(LAYER)
     assert await site.read(digest(LAYER)) == LAYER
+
+
+async def test_scrub_puts_aside_what_the_disk_does_not_give_and_goes_on(site: Site) -> None:
+    image = await site.push_image(LAYER, b"good", b"last", tag="v1")
+    site.lose(digest(LAYER))
+    site.lose(image)
+    flip(site, digest(b"last"))
+    assert await scrubbed(site) == dict.fromkeys([digest(LAYER), image, digest(b"last")], Verdict.WRONG)
+    assert await scrubbed(site) == {}
+    assert len(list((site.folder / "quarantine").iterdir())) == 3
+    await site.push_image(LAYER, b"good", b"last", tag="v1")
+    assert await site.read(digest(LAYER)) == LAYER
+    assert await site.store.contents.missing(NAME, "v1") == []
+
+
+async def test_a_piece_that_can_be_read_at_the_second_try_is_good(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.push_blob(LAYER)
+    pread = os.pread
+    failed: list[int] = []
+
+    def once(descriptor: int, length: int, offset: int) -> bytes:
+        if not failed:
+            failed.append(offset)
+            raise OSError(errno.EIO, "for a moment")
+        return pread(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", once)
+    assert (await scrubbed(site), failed) == ({}, [0])
+
+
+async def test_what_cannot_even_be_opened_is_put_aside(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = [b"scrubbed", b"read", b"good"]
+    for body in bodies:
+        await site.push_blob(body)
+    lost = {site.file(digest(body)) for body in bodies[:2]}
+    opened = os.open
+
+    def open_(path: Path, *args: int) -> int:
+        if path in lost:
+            raise OSError(errno.EUCLEAN, "its inode is damaged")
+        return opened(path, *args)
+
+    monkeypatch.setattr(os, "open", open_)
+    with pytest.raises(UnknownError):
+        await site.store.contents.blob(NAME, digest(b"read"))
+    assert await scrubbed(site) == {digest(b"scrubbed"): Verdict.WRONG}
+    assert site.on_disk() == {digest(b"good")}
+
+
+async def test_a_lack_of_descriptors_is_no_damage(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await site.push_blob(LAYER)
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "open_file", missing_descriptors)
+        for work in (site.read(digest(LAYER)), scrubbed(site)):
+            with pytest.raises(BrokenError):
+                await work
+    assert await site.read(digest(LAYER)) == LAYER
+
+
+def missing_descriptors(path: Path) -> None:
+    raise OSError(errno.EMFILE, "too many open files", path)
+
+
+async def test_what_the_disk_does_not_give_is_gone_for_who_reads_and_heals(site: Site) -> None:
+    image = await site.push_image(LAYER, tag="v1")
+    site.lose(image)
+    site.lose(digest(LAYER))
+    with pytest.raises(UnknownError):
+        await site.store.contents.manifest(NAME, "v1")
+    with pytest.raises(BrokenError):
+        await site.read(digest(LAYER))
+    with pytest.raises(UnknownError):
+        await site.store.contents.blob(NAME, digest(LAYER))
+    assert await site.push_image(LAYER, tag="v1") == image
+    assert (await site.store.contents.manifest(NAME, "v1")).digest == image
+    assert await site.read(digest(LAYER)) == LAYER
+
+
+async def test_a_lost_blob_that_is_verified_as_it_is_read_is_put_aside(site: Site) -> None:
+    await site.push_blob(LAYER)
+    site.lose(digest(LAYER))
+    for _ in range(2):
+        with pytest.raises(UnknownError):
+            await site.store.contents.blob(NAME, digest(LAYER), verify=True)
+    assert digest(LAYER) not in site.on_disk()
 
 
 async def test_scrub_keeps_to_its_rate_and_goes_on_where_it_was(site: Site) -> None:

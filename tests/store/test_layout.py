@@ -15,7 +15,7 @@ import pytest
 from registry_gateway.store.errors import BrokenError, DamagedError, UnknownError
 from registry_gateway.store.store import Store
 from tests.store import site as build
-from tests.store.site import INDEX, NAME, Clock, Site, digest
+from tests.store.site import INDEX, NAME, Clock, Site, digest, lose
 
 Damage = Callable[[Path], Any]
 
@@ -109,6 +109,27 @@ async def test_a_name_outlives_its_content(folder: Path) -> None:
         with pytest.raises(UnknownError):
             await store.contents.manifest(NAME, "v1")
         await store.changes.put_manifest(NAME, body, build.MANIFEST, complete=False)  # the repair
+        assert (await store.contents.manifest(NAME, "v1")).content == body
+
+
+async def test_what_the_disk_does_not_give_does_not_stop_a_rebuild(folder: Path) -> None:
+    async with await Store.open(folder) as store:
+        site = Site(folder, store, Clock())
+        image = await site.push_image(b"layer", tag="v1")
+        body = (await store.contents.manifest(NAME, "v1")).content
+        for name in ("other", "third"):
+            await site.push_image(b"layer", tag="v1", name=name, label=name)
+    site.lose(image)
+    lose(site.layout("other") / "index.json")
+    remove(folder / "index.sqlite")
+    async with await Store.open(folder) as store:
+        site = Site(folder, store, Clock())
+        assert await store.contents.tags("third") == await store.contents.tags(NAME) == ["v1"]
+        await store.contents.manifest("third", "v1")
+        await site.push_image(b"layer", tag="v2", name="other")
+        assert names_in(site.layout("other")) == ["v2"]
+        assert (site.layout("other") / "index.json.unreadable").is_symlink(), "kept, for who can read it after all"
+        await store.changes.put_manifest(NAME, body, build.MANIFEST, complete=False)
         assert (await store.contents.manifest(NAME, "v1")).content == body
 
 

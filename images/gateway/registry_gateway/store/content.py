@@ -42,7 +42,7 @@ def is_whole(connection: sqlite3.Connection, digest: str, path: Path) -> bool:
     row = connection.execute("SELECT size FROM content WHERE digest = ? AND present", (digest,)).fetchone()
     try:
         return row is not None and path.stat().st_size == row[0]
-    except FileNotFoundError:
+    except OSError:  # gone, or lost by the disk
         return False
 
 

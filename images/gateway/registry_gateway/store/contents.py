@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from registry_gateway.store import entries, incoming, reading
 from registry_gateway.store.entries import Found, Holder, Referrer
-from registry_gateway.store.errors import UnknownError
+from registry_gateway.store.errors import LOST, UnknownError
 from registry_gateway.store.home import Home
 from registry_gateway.store.paths import split
 from registry_gateway.store.quarantine import note_missing, quarantine
@@ -116,7 +116,13 @@ class Contents:
             with file:
                 await self._home.write(quarantine, self._home, digest, file.fileno())
             raise UnknownError("the stored blob was damaged and has been put aside")
-        return Blob(self._home, file, digest, found.size)
+        return Blob(
+            self._home,
+            file,
+            digest,
+            found.size,
+            lost=lambda wrong: self._home.write(quarantine, self._home, digest, wrong),
+        )
 
     async def _ask(self, name: str, question: Callable[[sqlite3.Connection, int], Result]) -> Result:
         def find() -> Result:
@@ -131,13 +137,21 @@ class Contents:
         question: Callable[[sqlite3.Connection, int], Found],
         look: Callable[[io.FileIO, str], Result],
     ) -> tuple[Found, io.FileIO, Result]:
-        def find() -> tuple[Found, tuple[io.FileIO, Result] | None]:
+        def find() -> tuple[Found, tuple[io.FileIO, Result] | None, bool]:
             with self._home.database.reading() as connection:
                 found = _present(question(connection, entries.repository(connection, name)))
-            file = reading.open_file(self._home.paths.blob(found.digest))
-            return found, None if file is None else (file, look(file, found.digest))
+            try:
+                file = reading.open_file(self._home.paths.blob(found.digest))
+            except OSError as error:
+                if error.errno in LOST:
+                    return found, None, True
+                raise
+            return found, None if file is None else (file, look(file, found.digest)), False
 
-        found, seen = await self._home.read(find)
+        found, seen, lost = await self._home.read(find)
+        if lost:
+            await self._home.write(quarantine, self._home, found.digest, None)
+            raise UnknownError("the disk does not give the stored content, which has been put aside")
         if seen is None:
             await self._home.write(note_missing, self._home, found.digest)
             raise UnknownError("the content is not here any more")
@@ -159,13 +173,23 @@ def _present(found: Found) -> Found:
 
 def _whole(file: io.FileIO, digest: str) -> bytes | None:
     algorithm, value = split(digest)
-    body = file.readall()
+    try:
+        body = file.readall()
+    except OSError as error:
+        if error.errno in LOST:
+            return None
+        raise
     return body if hashlib.new(algorithm, body).hexdigest() == value else None
 
 
 def _is_right(file: io.FileIO, digest: str) -> bool:
     algorithm, value = split(digest)
-    return incoming.hash_of(file.fileno(), algorithm).hexdigest() == value
+    try:
+        return incoming.hash_of(file.fileno(), algorithm).hexdigest() == value
+    except OSError as error:
+        if error.errno in LOST:
+            return False
+        raise
 
 
 def _unseen(file: io.FileIO, digest: str) -> bool:

@@ -80,6 +80,10 @@ class BrokenError(StoreError):
     """The disk failed."""
 
 
+class MediumError(BrokenError):
+    """The disk has lost content, or its place: it will not give it at the next try either."""
+
+
 class DamagedError(StoreError):
     """The index cannot be used; it is rebuilt when the store is opened by nobody else."""
 
@@ -87,6 +91,10 @@ class DamagedError(StoreError):
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 
+# The data or its place is lost, as the block layer and file systems that verify say.
+LOST = (errno.EIO, errno.EUCLEAN, errno.EBADMSG, errno.ENODATA, errno.EREMOTEIO)
+# The process or the machine lacks something; no word about what is on the disk.
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 # What a repetition cannot mend: pages or the header are wrong, or a table is not there (SQLITE_ERROR).
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, None)
@@ -111,7 +119,8 @@ def _of_system(error: OSError) -> StoreError:
     if error.errno in _FORBIDDEN:
         return ReadOnlyError("the data directory cannot be written to; check its mount, owner and mode")
     name = errno.errorcode.get(error.errno or 0, "an unknown error")
-    return BrokenError(f"the data directory's disk answered {name}; check the disk and the kernel's log")
+    kind = MediumError if error.errno in LOST else BrokenError
+    return kind(f"the data directory's disk answered {name}; check the disk and the kernel's log")
 
 
 def _of_sqlite(error: sqlite3.DatabaseError) -> StoreError:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from registry_gateway.store import locks
-from registry_gateway.store.errors import BrokenError
+from registry_gateway.store.errors import MediumError, StoreError
 from registry_gateway.store.home import Home
 
 PIECE = 256 * 1024  # bytes; larger ones cost more memory traffic than they save calls
@@ -18,25 +19,36 @@ _AT_ONCE = getattr(os, "RWF_NOWAIT", 0)  # read from memory, or say that the dis
 
 
 class Blob:
-    """The content of `digest`, `size` bytes; close it."""
+    """The content of `digest`, `size` bytes; close it. `lost` is called when the disk does not give all of it."""
 
-    def __init__(self, home: Home, file: io.FileIO, digest: str, size: int) -> None:
+    def __init__(
+        self, home: Home, file: io.FileIO, digest: str, size: int, *, lost: Callable[[int], Awaitable[None]]
+    ) -> None:
         self.digest, self.size = digest, size
-        self._home, self._file = home, file
+        self._home, self._file, self._lost = home, file, lost
 
     def fileno(self) -> int:
         """The descriptor, for those who send files themselves; its offset belongs to nobody."""
         return self._file.fileno()
 
     async def pieces(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes | bytearray]:
-        """Bytes `start` to before `stop`. Raises StoreError, BrokenError also when the file is shorter than it was."""
+        """Bytes `start` to before `stop`. Raises StoreError, MediumError also when the file is shorter than it was."""
         position, end = start, self.size if stop is None else min(stop, self.size)
         while position < end:
-            piece = await read(self._home, self._file.fileno(), min(PIECE, end - position), position)
-            if not piece:
-                raise BrokenError("stored content has become shorter than it was; scrub the store")
+            piece = await self._piece(min(PIECE, end - position), position)
             yield piece
             position += len(piece)
+
+    async def _piece(self, length: int, position: int) -> bytes | bytearray:
+        try:
+            piece = await read(self._home, self._file.fileno(), length, position)
+            if not piece:
+                raise MediumError("stored content has become shorter than it was and has been put aside")
+        except MediumError:
+            with contextlib.suppress(StoreError):  # the first error counts
+                await self._lost(self._file.fileno())
+            raise
+        return piece
 
     def close(self) -> None:
         """Let go of the content."""

@@ -5,6 +5,7 @@ Uploads, leases and links of blobs that no manifest names are gone afterwards; l
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from registry_gateway import names
 from registry_gateway.store import content, database, durable, entries, layout, manifests, stamps
-from registry_gateway.store.errors import DamagedError, ManifestInvalidError
+from registry_gateway.store.errors import PASSING, DamagedError, ManifestInvalidError
 from registry_gateway.store.paths import ALGORITHMS, Paths, repository_of, split
 
 
@@ -57,18 +58,31 @@ def rebuild(paths: Paths) -> None:
 
 def _blobs(connection: sqlite3.Connection, folder: Path, algorithm: str) -> None:
     with os.scandir(folder) as found:
-        files = ((f"{algorithm}:{one.name}", one.stat()) for one in found)
+        files = ((f"{algorithm}:{one.name}", stat) for one in found if (stat := _stat(one)) is not None)
         connection.executemany(
             "INSERT INTO content (digest, size, present, used) VALUES (?, ?, 1, ?)",
             ((digest, stat.st_size, int(stat.st_mtime)) for digest, stat in files if names.is_digest(digest)),
         )
 
 
+def _stat(one: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return one.stat()
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+        return None  # gone, or lost by the disk: not here
+
+
 def _repository(connection: sqlite3.Connection, paths: Paths, folder: Path, name: str) -> None:
     try:
         index = (folder / "index.json").read_bytes()
-    except FileNotFoundError:
-        return  # the repository's first manifest was not acknowledged
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+        if not isinstance(error, FileNotFoundError):  # then the repository's first manifest was not acknowledged
+            _keep(folder / "index.json")
+        return
     repository = entries.make_repository(connection, name)
     connection.execute("UPDATE repositories SET written = revision WHERE id = ?", (repository,))
     for key, stamp in layout.read_removed(index).items():
@@ -85,6 +99,12 @@ def _repository(connection: sqlite3.Connection, paths: Paths, folder: Path, name
             entries.set_tag(connection, repository, entry.tag, identity, now=0, stamp=entry.tagged)
 
 
+def _keep(index: Path) -> None:
+    """What cannot be read now must not be written over, nor keep the other repositories from being rebuilt."""
+    with contextlib.suppress(OSError):
+        index.rename(index.with_name("index.json.unreadable"))
+
+
 def _parsed(paths: Paths, entry: layout.Entry) -> manifests.Parsed | None:
     algorithm, value = split(entry.digest)
     try:
@@ -92,5 +112,9 @@ def _parsed(paths: Paths, entry: layout.Entry) -> manifests.Parsed | None:
         if hashlib.new(algorithm, found).hexdigest() != value:
             return None
         return manifests.parse(found, entry.media_type)
-    except (FileNotFoundError, ManifestInvalidError):
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+        return None
+    except ManifestInvalidError:
         return None

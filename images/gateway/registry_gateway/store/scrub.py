@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from registry_gateway.pace import Pace
 from registry_gateway.store import reading
+from registry_gateway.store.errors import MediumError
 from registry_gateway.store.home import Home
 from registry_gateway.store.paths import split
 from registry_gateway.store.quarantine import note_missing, quarantine
@@ -27,7 +29,7 @@ class Verdict(StrEnum):
     """What content was found to be."""
 
     GOOD = "Good"
-    WRONG = "Wrong"  # put aside
+    WRONG = "Wrong"  # put aside; also what the disk does not give
     MISSING = "Missing"
 
 
@@ -58,24 +60,32 @@ def _next(home: Home, cursor: int) -> list[tuple[int, str]]:
 
 
 async def _judge(home: Home, digest: str, pace: Pace) -> tuple[Verdict, int]:
-    file = await home.keep(reading.open_file, home.paths.blob(digest))
+    try:
+        file = await home.keep(reading.open_file, home.paths.blob(digest))
+    except MediumError:
+        await home.keep(quarantine, home, digest, None)
+        return Verdict.WRONG, 0
     if file is None:
         known = await home.keep(note_missing, home, digest)
         return (Verdict.MISSING if known else Verdict.GOOD), 0  # removed a moment ago: nothing is wrong with that
     with file:
         algorithm, value = split(digest)
         found, offset = hashlib.new(algorithm), 0
-        while length := await home.keep(_piece, file, found, offset):
-            offset += length
-            await pace.spent(length)
-        if found.hexdigest() == value:
-            return Verdict.GOOD, offset
+        with contextlib.suppress(MediumError):  # then what could be read does not have the digest
+            while length := await home.keep(_piece, file, found, offset):
+                offset += length
+                await pace.spent(length)
+            if found.hexdigest() == value:
+                return Verdict.GOOD, offset
         await home.keep(quarantine, home, digest, file.fileno())
         return Verdict.WRONG, offset
 
 
 def _piece(file: io.FileIO, found: _Hash, offset: int) -> int:
-    piece = os.pread(file.fileno(), _PIECE, offset)
+    try:
+        piece = os.pread(file.fileno(), _PIECE, offset)
+    except OSError:  # once more: whoever is put aside has to be fetched
+        piece = os.pread(file.fileno(), _PIECE, offset)
     found.update(piece)
     os.posix_fadvise(file.fileno(), offset, len(piece), os.POSIX_FADV_DONTNEED)  # memory is for what is pulled
     return len(piece)
