@@ -15,14 +15,14 @@ from registry_gateway.config import Check, Image
 from registry_gateway.store.store import Store
 from tests.store.site import NAME, Clock, Site
 
-_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # quick to sync; nothing here makes a power cut
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # quick to sync; nothing here makes a power cut
 LIST = "deckhouse/modules/images_digests.json"
 
 
 @asynccontextmanager
 async def stored() -> AsyncIterator[Site]:
     """An open store with helpers around it, and a clock that the test moves."""
-    with tempfile.TemporaryDirectory(dir=_MEMORY) as name:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
         clock = Clock()
         async with await Store.open(Path(name), now=clock, nice=1) as store:
             yield Site(Path(name), store, clock)

@@ -33,6 +33,7 @@ from registry_gateway.store.store import Store
 
 LOOK_SECONDS = 1.0  # between looks
 OPEN_SECONDS = 2.0  # that a new configuration waits for the store; a rebuild takes longer and is not waited for
+HOLD_SECONDS = 60.0  # that holders of the old store have while a new one waits: one slow client must not keep it closed
 
 
 class Opened:
@@ -43,6 +44,8 @@ class Opened:
         self._store, self._holders = store, 0
         self._free = asyncio.Event()
         self._free.set()
+        self._late: asyncio.TimerHandle | None = None
+        self._is_late = False
 
     @contextmanager
     def held(self) -> Iterator[Store]:
@@ -57,10 +60,23 @@ class Opened:
                 self._free.set()
 
     async def close(self) -> None:
-        """Close it once nobody holds it."""
-        while self._holders:
+        """Close it once nobody holds it, or when the time that `hurry` has given is over."""
+        while self._holders and not self._is_late:
             await self._free.wait()
+        if self._late is not None:
+            self._late.cancel()
+        if self._holders:
+            log.emit("warning", "the store is closed under those who use it still", holders=self._holders)
         await self._store.close()
+
+    def hurry(self) -> None:
+        """Give holders HOLD_SECONDS from the first call on; what they want of the store after that fails."""
+        if self._late is None:
+            self._late = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self._is_late = True
+        self._free.set()
 
 
 class Keeper:
@@ -74,7 +90,7 @@ class Keeper:
         self._paths = Paths(folder) if folder is not None else None
         self._wanted, self._nice = False, nice
         self._looking = asyncio.Lock()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: dict[asyncio.Task[None], Opened] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -131,6 +147,8 @@ class Keeper:
             self._let_go()
         if self.opened is not None:
             return
+        for closing in self._closing.values():
+            closing.hurry()
         if bool(self._closing) or await asyncio.to_thread(_must_wait, paths):
             self.error = "the index is damaged or gone; it is rebuilt when every process has let go of the store"
             return
@@ -142,8 +160,8 @@ class Keeper:
         opened, self.opened = self.opened, None
         if opened is not None:
             task = asyncio.create_task(opened.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing[task] = opened
+            task.add_done_callback(self._closing.pop)
 
 
 def _must_wait(paths: Paths) -> bool:

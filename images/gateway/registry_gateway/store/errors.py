@@ -84,6 +84,10 @@ class MediumError(BrokenError):
     """The disk has lost content, or its place: it will not give it at the next try either."""
 
 
+class ClosedError(StoreError):
+    """The store was closed under who uses it still."""
+
+
 class DamagedError(StoreError):
     """The index cannot be used; it is rebuilt when the store is opened by nobody else."""
 

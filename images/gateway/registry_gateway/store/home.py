@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from registry_gateway.store import layout
 from registry_gateway.store.database import Database
-from registry_gateway.store.errors import translated
+from registry_gateway.store.errors import ClosedError, translated
 from registry_gateway.store.paths import Paths
 
 _READERS, _WRITERS, _KEEPERS = 8, 4, 1  # threads
@@ -30,7 +30,7 @@ class Home:
         self, paths: Paths, database: Database, *, grace: int, now: Callable[[], float], nice: int = 0
     ) -> None:
         self.paths, self.database, self.grace = paths, database, grace
-        self._now = now
+        self._now, self._closed = now, False
         self._readers = ThreadPoolExecutor(_READERS, "store-read", _step_back, (nice,))
         # Apart: pulls never stand behind pushes, nor either behind collection or scrub.
         self._writers = ThreadPoolExecutor(_WRITERS, "store-write", _step_back, (nice,))
@@ -48,28 +48,34 @@ class Home:
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
         """Call `function` in a thread for those who pull. Raises StoreError."""
-        return await _run(self._readers, partial(function, *args, **kwargs))
+        return await self._run(self._readers, partial(function, *args, **kwargs))
 
     async def write(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
         """Call `function` in a thread for those who push or fetch. Raises StoreError."""
-        return await _run(self._writers, partial(function, *args, **kwargs))
+        return await self._run(self._writers, partial(function, *args, **kwargs))
 
     async def keep(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
         """Call `function` in the one thread for upkeep. Raises StoreError."""
-        return await _run(self._keepers, partial(function, *args, **kwargs))
+        return await self._run(self._keepers, partial(function, *args, **kwargs))
 
     def publish(self, repository: str) -> None:
         """Make the layout of `repository` follow the index. Blocks."""
         layout.publish(self.paths, self.database, repository)
 
     async def close(self) -> None:
-        """Wait for what is under way and close the index."""
+        """Wait for what is under way and close the index; whoever calls from now on gets ClosedError."""
+        self._closed = True
         for end in (self._keepers.shutdown, self._writers.shutdown, self._readers.shutdown, self.database.close):
             await asyncio.get_running_loop().run_in_executor(None, end)
+
+    async def _run(self, pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
+        if self._closed:
+            raise ClosedError("the store was closed; ask again")
+        return await _run(pool, call)
 
 
 async def _run(pool: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
