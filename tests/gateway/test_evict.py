@@ -142,6 +142,20 @@ async def test_a_disk_with_too_little_room_is_given_all_that_is_not_expected_and
         assert await site.store.contents.missing(NAME, first) == []
 
 
+async def test_files_that_nothing_else_removes_go_now_and_then() -> None:
+    async with stored() as site:
+        clock = [0.0]
+        made = room(site, clock=clock)
+        for _ in range(2):
+            site.file(digest(b"orphan")).write_bytes(b"orphan")
+            await made.round()
+            assert site.on_disk() == set()
+            site.file(digest(b"orphan")).write_bytes(b"orphan")
+            await made.round()
+            assert site.on_disk() == {digest(b"orphan")}, "not at every look"
+            clock[0] += rooms.CLEAN_EVERY
+
+
 async def test_a_layout_that_could_not_be_written_is_when_there_is_room(capfd: pytest.CaptureFixture[str]) -> None:
     async with stored() as site:
         await site.push_image(b"layer", tag="v1")

@@ -69,6 +69,30 @@ async def test_a_slow_client_keeps_no_damaged_index_from_being_rebuilt(monkeypat
             assert await store.contents.tags(NAME) == ["v1"]
 
 
+async def test_a_fetch_under_which_the_store_is_closed_holds_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "HOLD_SECONDS", 0.05)
+    monkeypatch.setattr(stores, "LOOK_SECONDS", 0.01)
+    async with kept() as (keeper, before):
+        with before.held() as store:
+            assert keeper.folder
+            old = await store.fetches.claim(NAME, digest(BODY))
+            assert old
+            await old.begin(len(BODY))
+            (keeper.folder / "rebuild").touch()
+            await until(lambda: keeper.opened not in (None, before))
+            assert keeper.opened
+            with pytest.raises(StoreError):
+                await old.commit()
+        with keeper.opened.held() as store:
+            again = await store.fetches.claim(NAME, digest(BODY))
+            assert again
+            async with again:
+                await again.begin(len(BODY))
+                await again.write(BODY)
+                await again.commit()
+        assert old, "nobody has forgotten it, so only itself has let go of its files"
+
+
 async def test_who_uses_the_store_for_a_moment_finishes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "LOOK_SECONDS", 0.01)
     async with kept() as (keeper, before):

@@ -164,6 +164,22 @@ async def test_a_fetch_that_is_given_up_fails_its_followers_and_frees_the_claim(
     assert site.leftovers() == []
 
 
+async def test_an_end_that_is_cancelled_frees_the_claim_all_the_same(site: Site) -> None:
+    wanted = digest(BODY)
+    for steps in range(4):
+        claim = await claimed(site, wanted)
+        await claim.begin(len(BODY))
+        await claim.write(BODY[:1000])  # little: it is not waited for
+        ending = asyncio.create_task(claim.end())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)
+        if steps:  # it had begun
+            assert site.leftovers() == []
+        await claim.end()
+
+
 async def test_who_waits_for_the_length_is_told_when_there_will_be_none(site: Site) -> None:
     wanted = digest(BODY)
     async with await claimed(site, wanted):

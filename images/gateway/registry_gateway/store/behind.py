@@ -41,8 +41,12 @@ class Behind:
 
     async def settle(self) -> StoreError | None:
         """Wait until nothing is being written; what went wrong, if anything did."""
-        while self._task is not None:
-            await asyncio.shield(self._task)
+        while (task := self._task) is not None:
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                await asyncio.wait([task])  # who cleans up next must not meet it at work
+                raise
         return self._error
 
     async def _empty(self) -> None:

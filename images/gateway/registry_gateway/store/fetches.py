@@ -18,7 +18,7 @@ from typing import Self
 from registry_gateway.store import locks
 from registry_gateway.store.behind import Behind
 from registry_gateway.store.commit import adopt, commit
-from registry_gateway.store.errors import TooLargeError, translated
+from registry_gateway.store.errors import ClosedError, TooLargeError, translated
 from registry_gateway.store.growing import POLL, Growing, Watch
 from registry_gateway.store.home import Home
 from registry_gateway.store.incoming import Writer
@@ -143,10 +143,18 @@ class Claim:
 
     async def end(self) -> None:
         """Give the claim back, and give up what was not committed. May be called again."""
-        if self._part is not None:
-            await self._part.behind.settle()
+        try:
+            if self._part is not None:
+                await self._part.behind.settle()
+        finally:
+            await self._give_back()
+
+    async def _give_back(self) -> None:
         if not self._file.closed:
-            await self._home.write(self._end)
+            try:
+                await self._home.write(self._end)
+            except ClosedError:  # the files are swept later, if only nobody has them locked
+                self._let_go()
         if self._part is not None:
             self._fetches.grown(self.digest, self._part.writer.path.name)
 
@@ -174,6 +182,11 @@ class Claim:
             writer.discard()
             raise
         return writer
+
+    def _let_go(self) -> None:
+        if self._part is not None:
+            self._part.writer.close()
+        self._file.close()
 
     def _end(self) -> None:
         if self._part is not None:

@@ -115,7 +115,7 @@ def make(home: Home, keep: Keep) -> Plan:
             tuple(Named(name, "", Candidate(*row)) for name, *row in connection.execute(_MANIFESTS, known)),
             tuple(Named(name, "", Candidate(*row)) for name, *row in connection.execute(_LINKS, known)),
             tuple(Candidate(*row) for row in connection.execute(_CONTENT, known)),
-            _orphans(home, connection),
+            orphans(home, connection),
         )
 
 
@@ -159,7 +159,8 @@ def _followers(connection: sqlite3.Connection, waiting: Collection[_Follower], k
     return going
 
 
-def _orphans(home: Home, connection: sqlite3.Connection) -> tuple[str, ...]:
+def orphans(home: Home, connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Digests of files in place that no row says are here. Blocks. Raises OSError, sqlite3.Error."""
     found = []
     for algorithm in ALGORITHMS:
         with os.scandir(home.paths.blobs / algorithm) as files:

@@ -14,7 +14,7 @@ from registry_gateway.store.home import Home
 from registry_gateway.store.plan import Keep, Plan
 from registry_gateway.store.removal import Removed
 from registry_gateway.store.scrub import Finding
-from registry_gateway.store.sweep import sweep
+from registry_gateway.store.sweep import clean, sweep
 from registry_gateway.store.uses import Uses
 
 
@@ -84,6 +84,12 @@ class Upkeep:
     async def sweep(self) -> int:
         """Remove what dead processes left half-written; returns how many files."""
         return await self._home.keep(sweep, self._home)
+
+    async def clean(self) -> int:
+        """Remove what nobody needs and nothing else removes: leftovers as `sweep`, beside those who write; files in
+        place without a row; what was in quarantine for a week. Returns how many files.
+        """
+        return await self._home.keep(clean, self._home)
 
     async def catch_up(self) -> dict[str, StoreError]:
         """Write layouts that are behind the index; those of the repositories that are returned stay so, and why."""

@@ -17,6 +17,7 @@ from registry_gateway.store import locks
 from registry_gateway.store.behind import Behind
 from registry_gateway.store.commit import commit
 from registry_gateway.store.errors import (
+    ClosedError,
     DigestMismatchError,
     OffsetMismatchError,
     UnwritableError,
@@ -192,7 +193,10 @@ class Session:
         if isinstance(await self._behind.settle(), UnwritableError):
             await self.cancel()
         else:
-            await self._home.write(self._pause)
+            try:
+                await self._home.write(self._pause)
+            except ClosedError:
+                self._writer.close()  # who opens the store again goes on with it
 
     async def __aenter__(self) -> Self:
         return self

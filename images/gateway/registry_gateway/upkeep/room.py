@@ -14,6 +14,7 @@ from registry_gateway.store.upkeep import Usage
 
 LOOK_EVERY = 10.0  # seconds
 AGE_EVERY = 600.0  # seconds between looks for what was not used for the ttl
+CLEAN_EVERY = 3600.0  # seconds between looks for files that nothing else removes
 LEFT_EVERY = 600.0  # seconds between looks for uploads that nobody goes on with, and for removals to forget
 UPLOAD_SECONDS = 86400  # for which an upload to which nothing comes stays; a client may be repaired meanwhile
 FUTILE_SECONDS = 60.0  # until it is tried again to evict when nothing could be
@@ -39,7 +40,7 @@ class Room:
     ) -> None:
         self._store, self._settings, self._repository, self._expected = store, settings, repository, expected
         self._changed, self._clock = changed, clock
-        self._age_at = self._futile_until = self._left_at = 0.0
+        self._age_at = self._futile_until = self._left_at = self._clean_at = 0.0
         self._behind = set[str]()
         self.usage: Usage | None = None
 
@@ -55,6 +56,11 @@ class Room:
         if self._settings.role is Role.CACHE and self._expected is not None:
             await self._evict(self.usage, self._expected)
         await self._catch_up()
+        if self._clean_at <= self._clock():
+            self._clean_at = self._clock() + CLEAN_EVERY
+            removed = await self._store.upkeep.clean()
+            if removed:
+                log.emit("info", "leftovers removed", files=removed)
         if self._left_at <= self._clock():
             self._left_at = self._clock() + LEFT_EVERY
             await self._store.shared.forget_expired()
