@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.runner.scheduling import Files
 
 LONG = ("tests/switch/test_kill.py", "tests/review/", "tests/model/", "tests/platform_tests/test_gateway_image.py")
 """With several workers each file goes to one; a long one that begins last is waited for by all."""
+
+# How soon an example comes depends on what else the machine does; each test has a time limit of its own.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 
 @pytest.hookimpl(trylast=True)
