@@ -18,7 +18,7 @@ image: tools ## build the gateway's image as an OCI layout (cached)
 	@images/gateway/build
 
 demo: tools image ## the main job on a real cluster: switch to Direct and back, with pulls running (KEEP=1 leaves it)
-	@$(PY) -m tests.demo $(if $(KEEP),--keep)
+	@PYTHONPATH=images/gateway:hooks $(PY) -m tests.demo $(if $(KEEP),--keep)
 
 test: tools image ## every rule and every mode, from pure functions to switches on real nodes
 	@tools/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not cluster and not long" --durations=8
