@@ -29,6 +29,7 @@ test-long: tools image ## what `make test` leaves out: all twelve ways between t
 	@tools/pytest -m "long and not cluster" --durations=8
 	@PYTEST_MINUTES=180 tools/pytest -m "long and cluster" --durations=8 tests/e2e
 	@tools/pytest -m "long and cluster" --durations=8 tests/platform_tests
+	@$(MAKE) --no-print-directory demo
 
 lint: tools ## every static check
 	@tools/lint

@@ -91,10 +91,14 @@ class Story:
 
     def wrong_password(self) -> None:
         self.platform.apply(direct(self.platform.upstream_a, password="this-is-not-it"))
+
+        def found(status: dict[str, Any]) -> dict[str, Any]:
+            return next((c for c in status.get("conditions", []) if c["type"] == "ImagesAvailable"), {})
+
         status = self.platform.wait_status(
-            lambda s: any(c["reason"] == "CredentialsRefused" for c in s.get("conditions", [])), "a refusal", 60
+            lambda s: bool(found(s).get("reason") == "CredentialsRefused"), "a refusal", 60
         )
-        condition = next(c for c in status["conditions"] if c["type"] == "ImagesAvailable")
+        condition = found(status)
         print(f"   ImagesAvailable={condition['status']} {condition['reason']}: {condition['message']}", flush=True)
         require("401" in condition["message"], "the status names the answer of the registry")
         require("this-is-not-it" not in str(status), "the status does not show the password")
