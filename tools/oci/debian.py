@@ -11,7 +11,8 @@ from tools.oci.cache import cached, key_of
 from tools.oci.layers import Entry, filter_layer
 
 SUITE = "bookworm"
-BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+BUNDLE = "etc/ssl/cert.pem"
+"""Trusted authorities in these images; Go's programs look there by themselves, others by SSL_CERT_FILE."""
 _SHARED = ("bash-completion", "bug", "doc", "debconf", "info", "lintian", "locale", "man", "menu", "perl5")
 UNWANTED = (
     *("dev/", "run/", "var/cache/", "var/lib/apt/", "etc/apt/", "etc/cron.daily/"),

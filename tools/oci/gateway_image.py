@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tools.oci import layers as layer_code
 from tools.oci.cache import cached, key_of
-from tools.oci.debian import root_file_system
+from tools.oci.debian import BUNDLE, root_file_system
 from tools.oci.layers import Entry, tree, write_layer
 from tools.oci.layout import Layer, Layout, named_digests, pack, packed
 
@@ -36,7 +36,7 @@ CONFIG = {
         "PYTHONPATH=/app:/packages",
         "PYTHONDONTWRITEBYTECODE=1",
         "PYTHONUNBUFFERED=1",
-        "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt",
+        f"SSL_CERT_FILE=/{BUNDLE}",
     ],
     "User": f"{USER}:{USER}",
     "WorkingDir": "/",
