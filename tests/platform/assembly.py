@@ -25,10 +25,10 @@ from tests.platform.bashible import Bashible
 from tests.platform.cluster import Cluster, Node, NodeSpec
 from tests.platform.cluster.plan import DEFAULT_NODES, HOST
 from tests.platform.deckhouse.deckhouse import Deckhouse
-from tests.platform.deckhouse.node_registry import legacy, registry_d
 from tests.platform.deckhouse.registry_data import RegistryData
 from tests.platform.images.catalogue import RELEASES, Image, catalogue
 from tests.platform.operator import Operator
+from tests.platform.prepared import prepare
 from tests.platform.pulls import PullLoop, Wanted
 from tests.platform.upstream.upstream import Upstream
 from tools.oci import gateway_image
@@ -115,16 +115,7 @@ class Platform:
 
     def prepare(self, node: Node) -> None:
         """As the platform's steps 030 and 032 do: the node knows the authority of the registry of the installation."""
-        # These kubelets cannot measure their disk, so they offer none; pods that ask for some would stay Pending.
-        disk = {"ephemeral-storage": "50Gi"}
-        patch = json.dumps({"status": {"capacity": disk, "allocatable": disk}})
-        self.cluster.kubectl("patch", "node", node.name, "--subresource=status", "--type=merge", "-p", patch)
-        first = self.installed_from
-        files = legacy(first) if node.spec.runtime == "legacy" else registry_d(first)
-        for path, content in files.items():
-            target = node.host_path(path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(content)
+        prepare(self.cluster, node, self.installed_from)
 
     def add_node(self, spec: NodeSpec) -> Node:
         """A node joins, with what the platform puts on it."""
