@@ -132,3 +132,11 @@ def image(registry: Registry, *layers: bytes, tag: str = "") -> tuple[str, dict[
     """Put an image into `registry`: the manifest's digest, and the manifest."""
     digest = registry.image(*layers, tag=tag)["digest"]
     return digest, json.loads(registry.content[f"manifests/{digest}"][1])
+
+
+async def pulled(cache: Cache, reference: str) -> tuple[int, str, str]:
+    """Status, digest and Warning of a pull by `reference`."""
+    async with cache.get(f"/manifests/{reference}") as answer:
+        await answer.read()
+        headers = answer.headers
+        return answer.status, headers.get("Docker-Content-Digest", ""), headers.get("Warning", "")

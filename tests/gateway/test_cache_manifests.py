@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
 import pytest
 
-from registry_gateway.oci import INDEX_TYPES, MANIFEST_TYPES
+from registry_gateway.oci import MANIFEST_TYPES
 from registry_gateway.store.store import Store
-from tests.gateway.caching import Cache, caching, image
+from tests.gateway.caching import Cache, caching, image, pulled
 from tests.gateway.listening import counted
 from tests.gateway.material import Material
 from tests.gateway.serving import QUICK
 from tests.support.fault_server import Reply
 
 STALE = '110 - "Response is Stale"'
-
-
-async def pulled(cache: Cache, reference: str) -> tuple[int, str, str]:
-    """Status, digest and Warning of a pull by `reference`."""
-    async with cache.get(f"/manifests/{reference}") as answer:
-        await answer.read()
-        headers = answer.headers
-        return answer.status, headers.get("Docker-Content-Digest", ""), headers.get("Warning", "")
 
 
 def asked(cache: Cache, reference: str) -> list[str]:
@@ -183,64 +174,6 @@ async def test_a_manifest_above_the_limit_is_refused(material: Material) -> None
     async with caching(material) as cache:
         cache.registry.replies["manifests/v1"] = Reply(200, body=b" " * (4 * 1024 * 1024 + 1))
         assert (await pulled(cache, "v1"))[0] == 502
-
-
-async def test_a_list_of_tags_is_the_upstreams_and_the_stores_when_that_is_away(material: Material) -> None:
-    async def tags() -> tuple[dict[str, Any], str]:
-        async with cache.get("/tags/list") as answer:
-            assert answer.status == 200
-            return await answer.json(), answer.headers.get("Warning", "")
-
-    async with caching(material) as cache:
-        image(cache.registry, tag="v1")
-        await pulled(cache, "v1")
-        body = json.dumps({"name": "deckhouse/ee", "tags": ["v1", "v2"]}).encode()
-        cache.registry.replies["tags/list"] = Reply(200, {"Content-Type": "application/json"}, body)
-        assert await tags() == ({"name": "system/deckhouse", "tags": ["v1", "v2"]}, "")
-        cache.registry.replies["tags/list"] = Reply(503)
-        assert await tags() == ({"name": "system/deckhouse", "tags": ["v1"]}, STALE)
-
-
-async def test_a_copy_lists_tags_page_by_page(material: Material) -> None:
-    async with caching(material, role="copy") as cache:
-        for tag in ("a", "b", "c"):
-            image(cache.registry, tag=tag)
-            await pulled(cache, tag)
-        seen, path = [], "/tags/list?n=2"
-        while path:
-            async with cache.get(path) as answer:
-                seen.append((await answer.json())["tags"])
-                link = answer.links.get("next")
-                path = str(link["url"]).partition("/v2/system/deckhouse")[2] if link else ""
-        assert seen == [["a", "b"], ["c"]]
-        async with cache.get("/tags/list?n=0") as answer:
-            assert await answer.json() == {"name": "system/deckhouse", "tags": []}
-
-
-async def test_a_copy_lists_referrers_and_filters_them(material: Material) -> None:
-    async with caching(material, role="copy") as cache:
-        subject, _ = image(cache.registry, tag="v1")
-        config = cache.registry.blob(b"{}", "application/vnd.oci.empty.v1+json")
-        about = {"mediaType": MANIFEST_TYPES[0], "digest": subject, "size": 1}
-        for kind in ("a/signature", "a/sbom"):
-            document: dict[str, Any] = {
-                "schemaVersion": 2,
-                "artifactType": kind,
-                "config": config,
-                "layers": [],
-                "subject": about,
-            }
-            one = cache.registry.manifest({**document, "annotations": {"of": kind}}, MANIFEST_TYPES[0])
-            await pulled(cache, one["digest"])
-        async with cache.get(f"/referrers/{subject}") as answer:
-            assert answer.content_type == INDEX_TYPES[0]
-            assert {one["artifactType"] for one in (await answer.json())["manifests"]} == {"a/signature", "a/sbom"}
-        async with cache.get(f"/referrers/{subject}?artifactType=a/sbom") as answer:
-            assert answer.headers["OCI-Filters-Applied"] == "artifactType"
-            [found] = (await answer.json())["manifests"]
-            assert (found["artifactType"], found["annotations"]) == ("a/sbom", {"of": "a/sbom"})
-        async with cache.get(f"/referrers/sha256:{'0' * 64}") as answer:
-            assert (answer.status, (await answer.json())["manifests"]) == (200, [])
 
 
 def with_digest(cache: Cache, tag: str, digest: str) -> None:
